@@ -1,0 +1,178 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"halite/internal/audit"
+)
+
+// appendSQL is the first of the two hot statements. It takes the head's row lock,
+// reads the clock after that, and hands out contiguous ids in the order of the
+// arrays: the lock, held until the transaction ends, is the sequencer. It returns the
+// first id, the `at` of the rows and the transaction's own id, by which the outcome
+// can be asked for if the answer of COMMIT is lost.
+//
+// A lower `clock_timestamp()` than the last row's keeps the last row's `at`.
+const appendSQL = `
+WITH head AS (
+	UPDATE audit_head
+	SET last_id = last_id + $1, last_at = greatest(last_at, clock_timestamp())
+	RETURNING last_id - $1 AS base, last_at
+), rows AS (
+	INSERT INTO audit_log (id, at, user_id, action, resource, args_json, salt_jid, decision, result_code,
+		duration_ms, username, verb, reason, request_id, source_ip, user_agent)
+	SELECT head.base + r.n, head.last_at, r.user_id, r.action, r.resource, r.args_json::jsonb, nullif(r.salt_jid, ''),
+		r.decision, r.result_code, r.duration_ms, nullif(r.username, ''), nullif(r.verb, ''), nullif(r.reason, ''),
+		nullif(r.request_id, ''), nullif(r.source_ip, ''), nullif(r.user_agent, '')
+	FROM head, unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::int[],
+		$10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[]) WITH ORDINALITY
+		AS r (user_id, action, resource, args_json, salt_jid, decision, result_code, duration_ms,
+			username, verb, reason, request_id, source_ip, user_agent, n)
+)
+SELECT base + 1, last_at, pg_current_xact_id()::text FROM head`
+
+// appended is what the statement says of the rows it wrote.
+type appended struct {
+	first int64
+	at    time.Time
+	xid   string
+}
+
+// columns is a batch, turned on its side.
+type columns struct {
+	userIDs                                                                pgtype.FlatArray[pgtype.UUID]
+	action, resource, args, jid, decision, user, verb, reason, req, ip, ua pgtype.FlatArray[pgtype.Text]
+	code, ms                                                               pgtype.FlatArray[int32]
+}
+
+// appendEntries runs the statement on a connection that is in a transaction, and
+// fills ID and At.
+func appendEntries(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (appended, error) {
+	cols := newColumns(batch)
+	var a appended
+	err := c.QueryRow(ctx, appendSQL, pgx.QueryExecModeCacheStatement, int64(len(batch)), cols.userIDs, cols.action,
+		cols.resource, cols.args, cols.jid, cols.decision, cols.code, cols.ms, cols.user, cols.verb, cols.reason,
+		cols.req, cols.ip, cols.ua).Scan(&a.first, &a.at, &a.xid)
+	if err != nil {
+		return a, err
+	}
+	a.at = a.at.UTC()
+	for i, e := range batch {
+		e.ID, e.At = a.first+int64(i), a.at
+	}
+	return a, nil
+}
+
+func newColumns(batch []*audit.Entry) columns {
+	n := len(batch)
+	text := make([]pgtype.Text, 11*n) // one allocation for all text columns
+	col := func(i int) pgtype.FlatArray[pgtype.Text] { return text[i*n : (i+1)*n : (i+1)*n] }
+	c := columns{
+		userIDs: make([]pgtype.UUID, n), code: make([]int32, n), ms: make([]int32, n),
+		action: col(0), resource: col(1), args: col(2), jid: col(3), decision: col(4), user: col(5),
+		verb: col(6), reason: col(7), req: col(8), ip: col(9), ua: col(10),
+	}
+	str := func(s string) pgtype.Text { return pgtype.Text{String: s, Valid: true} }
+	for i, e := range batch {
+		c.userIDs[i] = pgtype.UUID{Bytes: e.UserID.UUID, Valid: e.UserID.Valid}
+		c.action[i], c.resource[i], c.jid[i] = str(e.Action), str(e.Resource), str(e.SaltJID)
+		c.args[i] = pgtype.Text{String: string(e.Args), Valid: e.Args != nil}
+		c.decision[i], c.code[i], c.ms[i] = str(string(e.Decision)), int32(e.ResultCode), int32(e.DurationMS) //nolint:gosec // made to fit by audit.Storable
+		c.user[i], c.verb[i], c.reason[i] = str(e.Username), str(e.Verb), str(e.Reason)
+		c.req[i], c.ip[i], c.ua[i] = str(e.RequestID), str(e.SourceIP), str(e.UserAgent)
+	}
+	return c
+}
+
+// writer is the connection that Append keeps: the recorder must not wait for one
+// behind the requests that it serves.
+type writer struct{ conn *pgxpool.Conn }
+
+func (w *writer) release() {
+	if w.conn != nil {
+		w.conn.Release()
+		w.conn = nil
+	}
+}
+
+// Append implements audit.Appender. What failed before COMMIT was sent, and what is
+// known to have been rolled back, is tried once more; a COMMIT whose answer was lost
+// is asked for.
+func (d *DB) Append(ctx context.Context, batch []*audit.Entry) error {
+	var err error
+	for range 2 {
+		if err = d.appendOnce(ctx, batch); err == nil || errors.Is(err, audit.ErrOutcomeUnknown) {
+			return err
+		}
+		switch state := sqlState(err); {
+		case state == "23514" && partitionMissing(err):
+			if perr := d.EnsurePartitions(ctx, time.Time{}); perr != nil {
+				return fmt.Errorf("%w: %w", audit.ErrUnavailable, perr)
+			}
+		case state != "" && !unavailable(err):
+			return fmt.Errorf("%w: %w", audit.ErrRejected, err)
+		}
+	}
+	return fmt.Errorf("%w: %w", audit.ErrUnavailable, err)
+}
+
+func (d *DB) appendOnce(ctx context.Context, batch []*audit.Entry) (err error) {
+	if d.writer.conn == nil {
+		if d.writer.conn, err = d.pool.Acquire(ctx); err != nil {
+			return err
+		}
+	}
+	tx, err := d.writer.conn.Begin(ctx)
+	if err != nil {
+		d.writer.release()
+		return err
+	}
+	a, err := appendEntries(ctx, tx.Conn(), batch)
+	if err != nil {
+		if rerr := tx.Rollback(ctx); rerr != nil {
+			d.writer.release()
+		}
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		d.writer.release()
+		return d.outcome(ctx, a.xid, err)
+	}
+	return nil
+}
+
+// outcome says what became of a transaction whose COMMIT failed: nil if it is
+// committed, cause if it was rolled back, ErrOutcomeUnknown if that cannot be learnt
+// before ctx ends. ctx's own end does not count while there is time left to ask.
+func (d *DB) outcome(ctx context.Context, xid string, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeTimeout)
+	defer cancel()
+	for {
+		var status *string
+		err := d.pool.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8)", xid).Scan(&status)
+		switch {
+		case err == nil && status != nil && *status == "committed":
+			d.logger.Warn("the answer of a commit was lost; it had been done", "xid", xid, "error", cause)
+			return nil
+		case err == nil && status != nil && *status == "aborted":
+			return cause
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", audit.ErrOutcomeUnknown, cause)
+		case <-time.After(outcomePause):
+		}
+	}
+}
+
+const (
+	outcomeTimeout = 8 * time.Second
+	outcomePause   = 20 * time.Millisecond
+)

@@ -1,0 +1,114 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+
+	"halite/internal/auth"
+	"halite/internal/policy"
+)
+
+type sessionRow struct {
+	bun.BaseModel `bun:"table:sessions"`
+
+	IDHash    []byte    `bun:"id_hash,pk"`
+	UserID    uuid.UUID `bun:"user_id"`
+	UserAgent string    `bun:"user_agent"`
+	IP        string    `bun:"ip"`
+}
+
+// CreateSession implements auth.Store. The times are the database's.
+func (d *DB) CreateSession(ctx context.Context, s auth.Session, ttl time.Duration) error {
+	r := sessionRow{IDHash: s.IDHash, UserID: s.UserID, UserAgent: s.UserAgent, IP: s.IP}
+	_, err := d.conn(ctx).NewInsert().Model(&r).
+		Value("expires_at", "clock_timestamp() + ?::float8 * interval '1 second'", ttl.Seconds()).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("create session: %w", err)
+	}
+	return nil
+}
+
+// SessionPrincipal implements auth.Store.
+func (d *DB) SessionPrincipal(ctx context.Context, idHash []byte) (*policy.Principal, error) {
+	var rows []struct {
+		ID           uuid.UUID `bun:"id"`
+		Username     string    `bun:"username"`
+		DisplayName  string    `bun:"display_name"`
+		MustChange   bool      `bun:"must_change_pw"`
+		Stale        bool      `bun:"stale"`
+		RoleName     *string   `bun:"role_name"`
+		Verb         *string   `bun:"verb"`
+		ResourceGlob *string   `bun:"resource_glob"`
+	}
+	err := d.conn(ctx).NewRaw(`
+		SELECT u.id, u.username, u.display_name, u.must_change_pw, s.last_seen_at < clock_timestamp() - interval '1 minute' AS stale,
+			r.name AS role_name, p.verb, p.resource_glob
+		FROM sessions AS s JOIN users AS u ON u.id = s.user_id
+		LEFT JOIN user_roles AS ur ON ur.user_id = u.id LEFT JOIN roles AS r ON r.id = ur.role_id
+		LEFT JOIN permissions AS p ON p.role_id = r.id
+		WHERE s.id_hash = ? AND s.expires_at > clock_timestamp() AND u.is_active
+		ORDER BY r.name, p.verb, p.resource_glob`, idHash).Scan(ctx, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("read session: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, auth.ErrNoSession
+	}
+	p := &policy.Principal{
+		UserID: rows[0].ID, Username: rows[0].Username, DisplayName: rows[0].DisplayName,
+		Active: true, MustChangePassword: rows[0].MustChange,
+	}
+	for _, r := range rows {
+		if r.RoleName == nil {
+			continue
+		}
+		if n := len(p.Roles); n == 0 || p.Roles[n-1].Name != *r.RoleName {
+			p.Roles = append(p.Roles, policy.Role{Name: *r.RoleName})
+		}
+		if r.Verb != nil {
+			last := &p.Roles[len(p.Roles)-1]
+			last.Permissions = append(last.Permissions, policy.Permission{Verb: *r.Verb, ResourceGlob: *r.ResourceGlob})
+		}
+	}
+	if rows[0].Stale { // at most one write a minute, and no reason to refuse the request if it fails
+		_, err := d.conn(ctx).NewRaw(`UPDATE sessions SET last_seen_at = clock_timestamp()
+			WHERE id_hash = ? AND last_seen_at < clock_timestamp() - interval '1 minute'`, idHash).Exec(ctx)
+		if err != nil {
+			d.logger.Warn("last_seen_at not written", "error", err)
+		}
+	}
+	return p, nil
+}
+
+// EndSession implements auth.Store.
+func (d *DB) EndSession(ctx context.Context, idHash []byte) error {
+	if _, err := d.conn(ctx).NewDelete().Model((*sessionRow)(nil)).Where("id_hash = ?", idHash).Exec(ctx); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}
+
+// EndSessions implements auth.Store.
+func (d *DB) EndSessions(ctx context.Context, userID uuid.UUID, except []byte) error {
+	q := d.conn(ctx).NewDelete().Model((*sessionRow)(nil)).Where("user_id = ?", userID)
+	if except != nil {
+		q = q.Where("id_hash <> ?", except)
+	}
+	if _, err := q.Exec(ctx); err != nil {
+		return fmt.Errorf("end sessions: %w", err)
+	}
+	return nil
+}
+
+// PurgeSessions implements auth.Store.
+func (d *DB) PurgeSessions(ctx context.Context) (int64, error) {
+	res, err := d.conn(ctx).NewDelete().Model((*sessionRow)(nil)).Where("expires_at <= clock_timestamp()").Exec(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("purge sessions: %w", err)
+	}
+	return res.RowsAffected()
+}

@@ -1,0 +1,89 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"runtime"
+	"unicode/utf8"
+
+	"github.com/alexedwards/argon2id"
+
+	"halite/internal/fault"
+)
+
+// hashParams are OWASP's first choice, fixed: they do not follow the machine.
+var hashParams = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+
+// Bounds of a new password, in characters.
+const (
+	minPassword = 8
+	maxPassword = 1024
+)
+
+// hasher bounds how many hashes are computed at once: each takes 19 MiB.
+type hasher struct {
+	slots chan struct{}
+	dummy string // what an unknown user's password is compared with
+}
+
+func newHasher() (*hasher, error) {
+	h := &hasher{slots: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))}
+	var err error
+	h.dummy, err = argon2id.CreateHash(randomPassword(), hashParams)
+	return h, err
+}
+
+// hash returns the argon2id hash of password in PHC format.
+func (h *hasher) hash(ctx context.Context, password string) (string, error) {
+	if err := h.acquire(ctx); err != nil {
+		return "", err
+	}
+	defer h.release()
+	return argon2id.CreateHash(password, hashParams)
+}
+
+// matches does the same work whether there is a hash to compare with or not. A hash
+// that cannot be read matches nothing.
+func (h *hasher) matches(ctx context.Context, password, hash string) (bool, error) {
+	if err := h.acquire(ctx); err != nil {
+		return false, err
+	}
+	defer h.release()
+	known := hash != ""
+	if !known {
+		hash = h.dummy
+	}
+	ok, err := argon2id.ComparePasswordAndHash(password, hash)
+	return ok && err == nil && known, nil
+}
+
+func (h *hasher) acquire(ctx context.Context) error {
+	select {
+	case h.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *hasher) release() { <-h.slots }
+
+// CheckPassword says what is wrong with a new password, or nil. field names the
+// argument in the answer.
+func CheckPassword(field, password string) *fault.Error {
+	switch n := utf8.RuneCountInString(password); {
+	case n < minPassword:
+		return fault.Input(field, "should have at least 8 characters")
+	case n > maxPassword:
+		return fault.Input(field, "should have at most 1024 characters")
+	}
+	return nil
+}
+
+// randomPassword has 120 bits.
+func randomPassword() string {
+	b := make([]byte, 15)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}

@@ -1,0 +1,93 @@
+package guard
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"halite/internal/audit"
+	"halite/internal/fault"
+	"halite/internal/limit"
+)
+
+const (
+	refusalWindow = time.Minute
+	sweepEvery    = time.Second
+)
+
+// turnAway counts a refusal that is about to be recorded for a caller without a
+// principal. Beyond the bound the caller is turned away here, before the gate, and
+// only counted: nobody fills the log from outside.
+func (g *Guard) turnAway(c *Caller) error {
+	answer := g.refusals.Take(addressKey(c.SourceIP))
+	if answer.OK {
+		return nil
+	}
+	return &fault.Error{
+		Code: fault.RateLimited, RetryAfter: answer.RetryAfter,
+		Message: "Too many requests without a session from this address",
+	}
+}
+
+// addressKey is what counts as one address: an IPv4 address, or an IPv6 /64.
+func addressKey(ip string) string {
+	a, err := netip.ParseAddr(ip)
+	if err != nil {
+		return ip
+	}
+	a = a.Unmap().WithZone("")
+	if a.Is4() {
+		return a.String()
+	}
+	p, err := a.Prefix(64)
+	if err != nil {
+		return ip
+	}
+	return p.String()
+}
+
+// sweeper writes one row for each window in which callers were turned away.
+type sweeper struct {
+	quit, done chan struct{}
+}
+
+func startSweeper(g *Guard) *sweeper {
+	s := &sweeper{quit: make(chan struct{}), done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		tick := time.NewTicker(sweepEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				g.recordTurned(g.refusals.Sweep(false))
+			case <-s.quit:
+				g.recordTurned(g.refusals.Sweep(true))
+				return
+			}
+		}
+	}()
+	return s
+}
+
+func (s *sweeper) stop() {
+	select {
+	case <-s.quit:
+	default:
+		close(s.quit)
+	}
+	<-s.done
+}
+
+func (g *Guard) recordTurned(windows []limit.Turned) {
+	for _, w := range windows {
+		_, err := g.Recorder.Record(audit.Entry{
+			Action: "http.rate_limit", Resource: "address:" + w.Key, Decision: audit.Deny, ResultCode: http.StatusTooManyRequests,
+			Reason: "too many refusals without a session", SourceIP: w.Key,
+			Args: encodeArgs(map[string]any{"address": w.Key, "turned_away": w.Count, "window_s": int(w.Window.Seconds())}),
+		})
+		if err != nil {
+			g.Logger.Error("window of refusals not recorded", "address", w.Key, "turned_away", w.Count, "error", err)
+		}
+	}
+}
