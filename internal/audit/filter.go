@@ -38,6 +38,24 @@ type Query struct {
 	Counted bool  // whether Page.Total is wanted
 }
 
+// Check says which rule a page asked for breaks, or nil. Limit is checked as a page
+// size: 0 is out of range here. Its error carries the field; what an edge makes of it
+// is the edge's business.
+func (q Query) Check() error {
+	switch {
+	case q.Limit < MinLimit || q.Limit > MaxLimit:
+		return &RangeError{Field: "limit", Rule: "should be from 1 to 500"}
+	case q.Offset < 0:
+		return &RangeError{Field: "offset", Rule: "should be 0 or more"}
+	}
+	return nil
+}
+
+// RangeError is an argument that breaks a rule.
+type RangeError struct{ Field, Rule string }
+
+func (e *RangeError) Error() string { return e.Field + ": " + e.Rule }
+
 // Page is an answer to a Query. Entries and Total are of one moment.
 type Page struct {
 	Total   int64 // all entries that the filter selects, exact; 0 if not Counted

@@ -1,0 +1,54 @@
+// Package graph is the GraphQL edge: thin resolvers, the directive that guards
+// fields, limits, and errors as clients see them.
+package graph
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"halite/graph/internal/generated"
+	"halite/internal/audit"
+	"halite/internal/auth"
+	"halite/internal/guard"
+)
+
+//go:generate go tool gqlgen generate --config ../gqlgen.yml
+
+// Resolver holds what the resolvers ask.
+type Resolver struct {
+	Log  audit.Reader
+	Auth *auth.Service
+}
+
+// NewHandler serves GraphQL over HTTP. The caller (package guard) and the session
+// (package auth) are in the request's context. It fails if the schema guards a field
+// in a way that cannot work.
+func NewHandler(r *Resolver, g *guard.Guard, logger *slog.Logger) (http.Handler, error) {
+	cfg := generated.Config{Resolvers: r}
+	cfg.Directives.RequirePerm = requirePerm(g)
+	cfg.Complexity.Query.AuditEntries = pageComplexity
+	schema := generated.NewExecutableSchema(cfg)
+	if err := checkGuards(schema.Schema()); err != nil {
+		return nil, err
+	}
+	return newServer(schema, logger), nil
+}
+
+func newServer(schema graphql.ExecutableSchema, logger *slog.Logger) *handler.Server {
+	srv := handler.New(schema)
+	srv.AddTransport(transport{})
+	srv.SetParserTokenLimit(maxTokens)
+	srv.SetQueryCache(lru.New[*ast.QueryDocument](queryCache))
+	srv.SetErrorPresenter(presenter(logger))
+	srv.SetRecoverFunc(recovered(logger))
+	srv.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](queryCache)})
+	srv.Use(limits{})
+	srv.Use(extension.FixedComplexityLimit(maxComplexity))
+	return srv
+}

@@ -1,0 +1,87 @@
+// Package view is how the domain looks in GraphQL: what is empty there is null here.
+package view
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"halite/internal/audit"
+	"halite/internal/policy"
+)
+
+// Page is an AuditEntryPage.
+type Page struct {
+	Total   int64
+	Entries []Entry
+}
+
+// NewPage returns p as it looks in GraphQL. It shares p's entries.
+func NewPage(p audit.Page) *Page {
+	out := &Page{Total: p.Total, Entries: make([]Entry, len(p.Entries))}
+	for i := range p.Entries {
+		out.Entries[i] = Entry{&p.Entries[i]}
+	}
+	return out
+}
+
+// Entry is an AuditEntry.
+type Entry struct{ *audit.Entry }
+
+// ID is the decimal number as a string.
+func (e Entry) ID() string { return strconv.FormatInt(e.Entry.ID, 10) }
+
+// UserID is nil if nobody was signed in.
+func (e Entry) UserID() *uuid.UUID {
+	if !e.Entry.UserID.Valid {
+		return nil
+	}
+	return &e.Entry.UserID.UUID
+}
+
+// ArgsJSON is nil if there were no arguments.
+func (e Entry) ArgsJSON() json.RawMessage { return e.Args }
+
+// SaltJid is nil if no job is concerned.
+func (e Entry) SaltJid() *string { return nullable(e.SaltJID) }
+
+// Username is nil if none is known.
+func (e Entry) Username() *string { return nullable(e.Entry.Username) }
+
+// Verb is nil if no permission was checked.
+func (e Entry) Verb() *string { return nullable(e.Entry.Verb) }
+
+// Reason is nil if none was given.
+func (e Entry) Reason() *string { return nullable(e.Entry.Reason) }
+
+// RequestID is nil if no request was behind it.
+func (e Entry) RequestID() *string { return nullable(e.Entry.RequestID) }
+
+// SourceIP is nil if no client was behind it.
+func (e Entry) SourceIP() *string { return nullable(e.Entry.SourceIP) }
+
+// UserAgent is nil if the client sent none.
+func (e Entry) UserAgent() *string { return nullable(e.Entry.UserAgent) }
+
+// Me is the signed-in user.
+type Me struct{ *policy.Principal }
+
+// MustChangePassword is the principal's.
+func (m Me) MustChangePassword() bool { return m.Principal.MustChangePassword }
+
+// Permissions are those of all roles, in the order of the roles.
+func (m Me) Permissions() []policy.Permission {
+	out := []policy.Permission{}
+	for _, r := range m.Roles {
+		out = append(out, r.Permissions...)
+	}
+	return out
+}
+
+func nullable(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,172 @@
+// Package pgtest gives tests a real PostgreSQL: one private server per test process,
+// one fresh database per test, cloned from a migrated template.
+package pgtest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"halite/db"
+	"halite/internal/pgembed"
+)
+
+// Quiet is a logger that says nothing.
+var Quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+const template = "halite_template"
+
+var (
+	server *pgembed.Server
+	serial atomic.Int64
+)
+
+// Main runs a package's tests with a server. Durable asks for one on the disk, for
+// tests that kill it or measure it; otherwise its files are in memory, where a flush
+// costs nothing.
+func Main(m *testing.M, durable bool) {
+	os.Exit(run(m, durable))
+}
+
+func run(m *testing.M, durable bool) int {
+	root := ""
+	if _, err := os.Stat("/dev/shm"); err == nil && !durable {
+		root = "/dev/shm"
+	}
+	dir, err := os.MkdirTemp(root, "halite-test-")
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Chmod(dir, 0o755); err != nil { // the server may run as another user
+		return fail(err)
+	}
+	server, err = pgembed.Start(context.Background(), pgembed.Config{Dir: filepath.Join(dir, "data"), Logger: Quiet})
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { _ = server.Stop() }()
+	if err := prepare(); err != nil {
+		return fail(err)
+	}
+	return m.Run()
+}
+
+// Server is the running server, for tests that do harm to it.
+func Server() *pgembed.Server { return server }
+
+// URL returns the URL of a fresh, migrated database, as its owner. It is dropped at
+// the end of the test, unless that failed: then it is named in the test's log.
+func URL(tb testing.TB) string {
+	tb.Helper()
+	name := fmt.Sprintf("t%d_%s", serial.Add(1), clean(tb.Name()))
+	admin(tb, fmt.Sprintf("CREATE DATABASE %s OWNER halite TEMPLATE %s STRATEGY file_copy", name, template))
+	tb.Cleanup(func() {
+		if tb.Failed() {
+			tb.Logf("database kept while this process runs: %s", withDatabase("halite", name))
+			return
+		}
+		admin(tb, fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", name))
+	})
+	return withDatabase("halite", name)
+}
+
+// Open returns a fresh database, opened. It is closed at the end of the test.
+func Open(tb testing.TB) *db.DB {
+	tb.Helper()
+	return OpenURL(tb, URL(tb))
+}
+
+// OpenURL opens a database once more: another server on it.
+func OpenURL(tb testing.TB, url string) *db.DB {
+	tb.Helper()
+	d, err := db.Open(tb.Context(), db.Config{URL: url, Logger: Quiet})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(d.Close)
+	return d
+}
+
+// Conn connects to a database as it is, for looking at it. as is the role, such as
+// halite or postgres.
+func Conn(tb testing.TB, dbURL, as string) *pgx.Conn {
+	tb.Helper()
+	u, err := url.Parse(dbURL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c, err := pgx.Connect(tb.Context(), withDatabase(as, strings.TrimPrefix(u.Path, "/")))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = c.Close(context.Background()) })
+	return c
+}
+
+func prepare() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := pgx.Connect(ctx, withDatabase("postgres", "postgres"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close(ctx) }()
+	if _, err := c.Exec(ctx, "CREATE DATABASE "+template+" OWNER halite"); err != nil {
+		return err
+	}
+	d, err := db.Open(ctx, db.Config{URL: withDatabase("halite", template), Logger: Quiet})
+	if err != nil {
+		return err
+	}
+	d.Close()
+	return nil
+}
+
+func admin(tb testing.TB, sql string) {
+	tb.Helper()
+	ctx := context.Background()
+	c, err := pgx.Connect(ctx, withDatabase("postgres", "postgres"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = c.Close(ctx) }()
+	if _, err := c.Exec(ctx, sql); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func withDatabase(user, name string) string {
+	u, err := url.Parse(server.URL())
+	if err != nil {
+		panic(err)
+	}
+	u.User, u.Path = url.User(user), "/"+name
+	return u.String()
+}
+
+// clean makes a test's name fit for a database's.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, strings.ToLower(s))
+	return s[:min(len(s), 40)]
+}
+
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, "pgtest:", err)
+	return 1
+}

@@ -1,0 +1,55 @@
+import { test as base, expect, type Page } from '@playwright/test';
+import { startServer, type Server } from './server.mjs';
+
+export { expect };
+
+/**
+ * Tests with a server of their own and a browser that can reach nothing else. A request to another origin, a breach of
+ * the page's policy, or an exception in the page fails the test.
+ */
+export const test = base.extend<{ guard: void; signedIn: Page }, { server: Server }>({
+  server: [
+    async ({}, use) => {
+      const server = await startServer();
+      await use(server);
+      await server.stop();
+    },
+    { scope: 'worker', timeout: 90_000 },
+  ],
+  baseURL: async ({ server }, use) => use(server.url),
+  guard: [
+    async ({ context, server }, use) => {
+      const faults: string[] = [];
+      await context.route(
+        (url) => url.origin !== server.url && !['data:', 'blob:'].includes(url.protocol),
+        (route) => {
+          faults.push(`request to ${route.request().url()}`);
+          return route.abort();
+        },
+      );
+      context.on('weberror', (error) => faults.push(`exception: ${error.error().message}`));
+      context.on('console', (message) => {
+        // The browser reports every refusal of the server, and the tests look at those themselves.
+        const refusal = /^Failed to load resource: the server responded with a status of 4/.test(message.text());
+        if (message.type() === 'error' && !refusal) faults.push(`console: ${message.text()}`);
+      });
+      await use();
+      expect(faults).toEqual([]);
+    },
+    { auto: true },
+  ],
+  /** The page with a session of admin. */
+  signedIn: async ({ page, context, server }, use) => {
+    const end = server.cookie.indexOf('=');
+    await context.addCookies([
+      { name: server.cookie.slice(0, end), value: server.cookie.slice(end + 1), url: server.url },
+    ]);
+    await page.goto('/graphiql');
+    await use(page);
+  },
+});
+
+/** Saves what the page looks like, to be looked at. */
+export async function look(page: Page, name: string): Promise<void> {
+  await page.screenshot({ path: `e2e/screenshots/${name}.png` });
+}
