@@ -83,7 +83,8 @@ installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | head -n 1)" = installed ]
 }
 
-# unpack_all DIR: the server and those libraries that the system lacks.
+# unpack_all DIR: the server and those libraries that the system lacks. LLVM, which
+# is larger than all the rest, is left out and with it the compiler of queries.
 unpack_all() {
 	queue=$(depends postgresql | grep '^postgresql-[0-9]*$' | head -n 1)
 	[ -n "$queue" ] || return 1
@@ -99,12 +100,14 @@ unpack_all() {
 			rm -f "$1/$package"_*.deb
 			for needed in $(depends "$package"); do
 				case $needed in
+				libllvm*) ;;
 				lib* | zlib1g) installed "$needed" || next="$next $needed" ;;
 				esac
 			done
 		done
 		queue=$next
 	done
+	rm -f "$1"/usr/lib/postgresql/*/lib/llvmjit.so
 }
 
 unpack_package() {

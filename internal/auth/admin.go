@@ -85,11 +85,16 @@ func (s *Service) ResetPassword(ctx context.Context, name, password, reason stri
 	})
 }
 
+// SeedRoles makes the built-in roles and heals the permissions that they lack.
+func (s *Service) SeedRoles(ctx context.Context) error {
+	return s.store.SeedRoles(ctx, policy.BuiltinRoles())
+}
+
 // Bootstrap seeds the built-in roles and, if there is no user at all, makes the first
 // admin. An empty password stands for a random one that must be changed at the first
 // sign-in; it is returned to be shown once. Otherwise the result is empty.
 func (s *Service) Bootstrap(ctx context.Context, name, password string) (string, error) {
-	if err := s.store.SeedRoles(ctx, policy.BuiltinRoles()); err != nil {
+	if err := s.SeedRoles(ctx); err != nil {
 		return "", err
 	}
 	if any, err := s.store.AnyUser(ctx); err != nil || any {

@@ -17,8 +17,8 @@ var hashParams = &argon2id.Params{Memory: 19 * 1024, Iterations: 2, Parallelism:
 
 // Bounds of a new password, in characters.
 const (
-	minPassword = 8
-	maxPassword = 1024
+	MinPassword = 8
+	MaxPassword = 1024
 )
 
 // hasher bounds how many hashes are computed at once: each takes 19 MiB.
@@ -72,14 +72,17 @@ func (h *hasher) release() { <-h.slots }
 // CheckPassword says what is wrong with a new password, or nil. field names the
 // argument in the answer.
 func CheckPassword(field, password string) *fault.Error {
-	switch n := utf8.RuneCountInString(password); {
-	case n < minPassword:
+	switch {
+	case TooShort(password):
 		return fault.Input(field, "should have at least 8 characters")
-	case n > maxPassword:
+	case utf8.RuneCountInString(password) > MaxPassword:
 		return fault.Input(field, "should have at most 1024 characters")
 	}
 	return nil
 }
+
+// TooShort reports whether a new password has too few characters.
+func TooShort(password string) bool { return utf8.RuneCountInString(password) < MinPassword }
 
 // randomPassword has 120 bits.
 func randomPassword() string {

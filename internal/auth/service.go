@@ -174,7 +174,7 @@ func (s *Service) SignOut(ctx context.Context) error {
 func (s *Service) ChangePassword(ctx context.Context, current, next string) error {
 	x, caller := exchangeOf(ctx), guard.CallerOf(ctx)
 	action := guard.Action{
-		Name: "auth.change_password", Effect: guard.Change, Success: http.StatusNoContent,
+		Name: "auth.change_password", Resource: "user:*", Effect: guard.Change, Success: http.StatusNoContent,
 		Args: map[string]any{"current_password": current, "new_password": next},
 	}
 	if caller.Principal == nil {

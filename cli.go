@@ -1,0 +1,277 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/term"
+
+	"halite/db"
+	"halite/internal/auth"
+	"halite/internal/fault"
+	"halite/internal/guard"
+)
+
+// streams are the program's, so that tests can bring their own.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// cli is the command line.
+type cli struct {
+	common
+
+	Serve   struct{}   `cmd:"" default:"1" help:"Serve the log (the default)."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date, or take it away."`
+	User    struct {
+		Add    userAddCmd    `cmd:"" help:"Add a user."`
+		Passwd userPasswdCmd `cmd:"" help:"Set a user's password and end the user's sessions."`
+	} `cmd:"" help:"Users, at the command line. Each change leaves its row in the log."`
+	Version struct{} `cmd:"" help:"Print the version."`
+	Help    struct{} `cmd:"" help:"Print this help."`
+}
+
+type migrateCmd struct {
+	Direction string `arg:"" optional:"" enum:"up,down" default:"up" help:"up, or down: refused while the log has rows."`
+}
+
+type userAddCmd struct {
+	Name string `arg:"" help:"Name of the user, 1 to 255 characters."`
+	Role string `required:"" help:"Role to give, such as admin, operator or viewer."`
+	passwordFlag
+}
+
+type userPasswdCmd struct {
+	Name string `arg:"" help:"Name of the user."`
+	passwordFlag
+}
+
+type passwordFlag struct {
+	PasswordStdin bool `help:"Read the password from standard input instead of the terminal."`
+}
+
+// run is the program. It returns the exit status: 0, 1 for a failure, 2 for a bad
+// command line or configuration.
+func run(ctx context.Context, args []string, io streams) int {
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("halite"),
+		kong.Description("The audit log of a control plane: every decision recorded, served through GraphQL, REST and in the browser."),
+		kong.Writers(io.out, io.err), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 110}),
+		kong.ExplicitGroups([]kong.Group{
+			{Key: "serving", Title: "Serving:"}, {Key: "database", Title: "Database:"},
+			{Key: "sessions", Title: "Sessions and the first user:"}, {Key: "log", Title: "What is logged:"},
+		}))
+	if err != nil {
+		return fail(io, 2, err)
+	}
+	k, err := parser.Parse(args)
+	switch {
+	case exited >= 0: // --help
+		return exited
+	case err != nil:
+		return fail(io, 2, err)
+	}
+	switch k.Command() {
+	case "serve":
+		err = serve(ctx, &c.common, io)
+	case "migrate", "migrate <direction>":
+		err = c.Migrate.run(ctx, &c.common, io)
+	case "user add <name>":
+		err = c.User.Add.run(ctx, &c.common, io)
+	case "user passwd <name>":
+		err = c.User.Passwd.run(ctx, &c.common, io)
+	case "version":
+		_, err = fmt.Fprintln(io.out, version())
+	case "help":
+		k, err = parser.Parse([]string{"--help"})
+		_ = k
+		if exited == 0 {
+			return 0
+		}
+	}
+	if err != nil {
+		return fail(io, 1, err)
+	}
+	return 0
+}
+
+func fail(io streams, code int, err error) int {
+	_, _ = fmt.Fprintln(io.err, "halite:", err)
+	return code
+}
+
+func (m migrateCmd) run(ctx context.Context, c *common, io streams) error {
+	logger := c.logger(io.err)
+	where, closePlace, err := c.attach(ctx, logger)
+	if err != nil {
+		return err
+	}
+	defer closePlace()
+	store, err := db.OpenOwner(ctx, db.Config{URL: where.databaseURL, Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if m.Direction == "down" {
+		err = store.MigrateDown(ctx)
+	} else {
+		err = store.Migrate(ctx)
+	}
+	if err == nil {
+		_, _ = fmt.Fprintln(io.out, "the schema is", map[string]string{"up": "up to date", "down": "gone"}[m.Direction])
+	}
+	return err
+}
+
+func (u userAddCmd) run(ctx context.Context, c *common, io streams) error {
+	return withUsers(ctx, c, io, u.passwordFlag, func(ctx context.Context, k *core, password string) error {
+		if err := k.auth.AddUser(ctx, auth.NewUser{Username: u.Name, Password: password, Role: u.Role}, "command line"); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(io.out, "user %s added with role %s\n", u.Name, u.Role)
+		return err
+	})
+}
+
+func (u userPasswdCmd) run(ctx context.Context, c *common, io streams) error {
+	return withUsers(ctx, c, io, u.passwordFlag, func(ctx context.Context, k *core, password string) error {
+		if err := k.auth.ResetPassword(ctx, u.Name, password, "command line"); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(io.out, "password of %s set; the user's sessions have ended\n", u.Name)
+		return err
+	})
+}
+
+// withUsers runs fn at the gate as whoever runs the command.
+func withUsers(ctx context.Context, c *common, io streams, from passwordFlag, fn func(context.Context, *core, string) error) error {
+	password, err := from.read(io)
+	if err != nil {
+		return err
+	}
+	logger := c.logger(io.err)
+	where, closePlace, err := c.attach(ctx, logger)
+	if err != nil {
+		return err
+	}
+	defer closePlace()
+	k, closeCore, err := openCore(ctx, c, logger, where)
+	if err != nil {
+		return err
+	}
+	defer closeCore()
+	if err := k.auth.SeedRoles(ctx); err != nil {
+		return err
+	}
+	err = fn(guard.WithCaller(ctx, &guard.Caller{Name: "cli:" + osUser()}), k, password)
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code != fault.Internal {
+		return errors.New(f.Message)
+	}
+	return err
+}
+
+// read asks for the password twice at a terminal, or takes standard input but for one
+// newline at its end.
+func (p passwordFlag) read(io streams) (string, error) {
+	file, isFile := io.in.(*os.File)
+	if p.PasswordStdin {
+		return readAll(io.in)
+	}
+	if !isFile || !term.IsTerminal(int(file.Fd())) {
+		return "", errors.New("there is no terminal to ask for the password at; use --password-stdin")
+	}
+	var got [2]string
+	for i, prompt := range []string{"Password: ", "Once more: "} {
+		_, _ = fmt.Fprint(io.err, prompt)
+		b, err := term.ReadPassword(int(file.Fd()))
+		_, _ = fmt.Fprintln(io.err)
+		if err != nil {
+			return "", err
+		}
+		got[i] = string(b)
+	}
+	if got[0] != got[1] {
+		return "", errors.New("the two passwords differ")
+	}
+	return got[0], nil
+}
+
+func readAll(r io.Reader) (string, error) {
+	b, err := io.ReadAll(io.LimitReader(bufio.NewReader(r), 64<<10))
+	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), err
+}
+
+// greet says where things are and how to sign in. A random password is shown on a
+// terminal, else put into a private file.
+func greet(io streams, c *common, addr net.Addr, where place, password string, health db.Health) error {
+	base := "http://" + addr.String()
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		base = fmt.Sprintf("http://localhost:%d", tcp.Port)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "halite %s\n\n  GraphiQL   %s/graphiql\n  GraphQL    %s/graphql\n  REST       %s/api/audit\n\n", version(), base, base, base)
+	switch file, isFile := io.out.(*os.File); {
+	case password == "" && c.BootstrapAdminPassword != "":
+		fmt.Fprintf(&b, "  Sign in with the users you made; BOOTSTRAP_ADMIN_PASSWORD counts for the first start only.\n")
+	case password == "":
+		fmt.Fprintf(&b, "  Sign in as before. A forgotten password: halite user passwd NAME\n")
+	case isFile && term.IsTerminal(int(file.Fd())):
+		fmt.Fprintf(&b, "  Sign in as %s with the password %s\n  It is shown this once, and must be changed at the first sign-in.\n", c.BootstrapAdminUsername, password)
+	case where.dataDir == "":
+		return errors.New("first start without a terminal: set BOOTSTRAP_ADMIN_PASSWORD, or run it once on a terminal, or use halite user passwd " + c.BootstrapAdminUsername)
+	default:
+		path := filepath.Join(where.dataDir, "admin_password")
+		_ = os.Remove(path)
+		if err := writePrivate(path, password+"\n"); err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "  Sign in as %s; the first password is in %s\n  It must be changed at the first sign-in; remove the file then.\n", c.BootstrapAdminUsername, path)
+	}
+	if where.dataDir != "" {
+		fmt.Fprintf(&b, "  The log is kept in %s. Ctrl-C stops the server.\n", where.dataDir)
+	}
+	for _, warning := range []string{health.AppendOnly, health.Durable} {
+		if warning != "ok" {
+			fmt.Fprintf(&b, "  Note: %s (see /readyz)\n", warning)
+		}
+	}
+	_, err := fmt.Fprintln(io.out, b.String())
+	return err
+}
+
+func osUser() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return fmt.Sprintf("uid %d", os.Getuid())
+}
+
+// version is the module's, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return "commit " + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return "development"
+}

@@ -1,0 +1,107 @@
+// Package httpapi is the HTTP edge: the router, what every request goes through, the
+// REST routes that Halite's own clients use, and health.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/rs/cors"
+
+	"halite/internal/audit"
+	"halite/internal/auth"
+	"halite/internal/fault"
+	"halite/internal/guard"
+)
+
+// Config is what the routes are made of.
+type Config struct {
+	Log     audit.Reader
+	Guard   *guard.Guard
+	Auth    *auth.Service
+	GraphQL http.Handler // behind authentication
+	Pages   http.Handler // /graphiql and its assets
+	Health  func(context.Context) []Check
+	Logger  *slog.Logger
+
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
+	AllowedOrigins []string       // frontends elsewhere: CORS with credentials
+}
+
+// New returns the handler of the whole server. It fails if an allowed origin is none.
+func New(cfg Config) (http.Handler, error) {
+	api := &api{Config: cfg}
+	mux := http.NewServeMux()
+	session := api.authenticated
+	mux.Handle("/graphql", session(cfg.GraphQL))
+	mux.Handle("/api/audit", only(http.MethodGet, session(http.HandlerFunc(api.audit))))
+	mux.HandleFunc("/api/audit/{$}", withoutSlash)
+	mux.Handle("/api/auth/login", only(http.MethodPost, session(http.HandlerFunc(api.login))))
+	mux.Handle("/api/auth/logout", only(http.MethodPost, session(http.HandlerFunc(api.logout))))
+	mux.Handle("/api/auth/me", only(http.MethodGet, session(http.HandlerFunc(api.me))))
+	mux.Handle("/api/auth/change-password", only(http.MethodPost, session(http.HandlerFunc(api.changePassword))))
+	mux.Handle("/healthz", only(http.MethodGet, http.HandlerFunc(healthz)))
+	mux.Handle("/readyz", only(http.MethodGet, newReadiness(cfg.Health)))
+	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) { detail(w, http.StatusNotFound, "Not Found") })
+	mux.Handle("/{$}", http.RedirectHandler("/graphiql", http.StatusFound))
+	mux.Handle("/", cfg.Pages)
+
+	protection := http.NewCrossOriginProtection()
+	for _, origin := range cfg.AllowedOrigins {
+		if err := protection.AddTrustedOrigin(origin); err != nil {
+			return nil, err
+		}
+	}
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		detail(w, http.StatusForbidden, "Cross-origin request refused")
+	}))
+	h := protection.Handler(mux)
+	if len(cfg.AllowedOrigins) > 0 {
+		h = cors.New(cors.Options{
+			AllowedOrigins: cfg.AllowedOrigins, AllowCredentials: true,
+			AllowedMethods: []string{http.MethodGet, http.MethodPost},
+			AllowedHeaders: []string{"Content-Type", "X-Request-Id"},
+			ExposedHeaders: []string{"X-Request-Id", "X-Audit-Id", "Link", "Retry-After"},
+			MaxAge:         600,
+		}).Handler(h)
+	}
+	return api.entered(h), nil
+}
+
+type api struct{ Config }
+
+// only refuses other methods as the REST contract does.
+func only(method string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != method {
+			w.Header().Set("Allow", method)
+			detail(w, http.StatusMethodNotAllowed, "Method Not Allowed")
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func withoutSlash(w http.ResponseWriter, r *http.Request) {
+	to := *r.URL
+	to.Path, to.RawPath = strings.TrimSuffix(to.Path, "/"), ""
+	w.Header().Set("Location", to.RequestURI())
+	w.WriteHeader(http.StatusTemporaryRedirect)
+}
+
+// authenticated puts the principal into the context's caller.
+func (a *api) authenticated(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		ctx, err := a.Auth.Authenticate(r, w.Header())
+		if err != nil {
+			a.Logger.Error("session could not be looked up", "error", err)
+			fail(w, &fault.Error{Code: fault.AuditUnavailable, Message: "The database is unavailable", RetryAfter: retryAfter})
+			return
+		}
+		h.ServeHTTP(w, r.WithContext(ctx))
+	})
+}

@@ -1,0 +1,186 @@
+// Halite records every decision of a control plane and serves the log through
+// GraphQL, REST and in the browser.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"halite/db"
+	"halite/graph"
+	"halite/internal/audit"
+	"halite/internal/auth"
+	"halite/internal/guard"
+	"halite/internal/httpapi"
+	"halite/web"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+}
+
+// How long the parts of a shutdown may take.
+const (
+	requestsTimeout   = 20 * time.Second
+	partitionInterval = time.Hour
+)
+
+// core is what every verb that touches the log needs: the database, the recorder, the
+// gate and the users.
+type core struct {
+	store    *db.DB
+	recorder *audit.Recorder
+	guard    *guard.Guard
+	auth     *auth.Service
+}
+
+// openCore opens the database and starts what stands on it. close ends all of it in
+// order: the gate writes its counts, the recorder drains, the database closes.
+func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) (_ *core, close func(), err error) {
+	store, err := db.Open(ctx, db.Config{URL: where.databaseURL, AppURL: c.DatabaseAppURL, Logger: logger})
+	if err != nil {
+		return nil, nil, err
+	}
+	k := &core{store: store, recorder: audit.NewRecorder(store, audit.DefaultQueue, logger)}
+	k.guard = guard.New(guard.Config{
+		Recorder: k.recorder, Changer: store, Logger: logger,
+		AuditReads: c.AuditAuditReads, Refusals: c.RefusalsPerMinute,
+	})
+	closeStore := func() { k.guard.Stop(); k.recorder.Stop(); store.Close() }
+	cookies := auth.Cookies{
+		Name: c.CookieName, Secure: c.cookieSecure(), Secret: where.cookieSecret,
+		TTL: time.Duration(c.SessionTTLMinutes) * time.Minute,
+	}
+	if k.auth, err = auth.NewService(store, k.guard, cookies, logger); err != nil {
+		closeStore()
+		return nil, nil, err
+	}
+	return k, func() { k.auth.Stop(); closeStore() }, nil
+}
+
+// serve runs the server until ctx ends, then shuts down in order: no new requests,
+// the recorder drained, the database closed, PostgreSQL stopped.
+func serve(ctx context.Context, c *common, io streams) error {
+	logger := c.logger(io.err)
+	// The port first: a second server on the machine is told so before anything else.
+	listener, err := net.Listen("tcp", net.JoinHostPort(c.ListenHost, strconv.Itoa(c.ListenPort)))
+	if err != nil {
+		return fmt.Errorf("LISTEN_HOST, LISTEN_PORT: %w", err)
+	}
+	defer func() { _ = listener.Close() }()
+	where, closePlace, err := c.open(ctx, logger)
+	if err != nil {
+		return err
+	}
+	defer closePlace()
+	k, closeCore, err := openCore(ctx, c, logger, where)
+	if err != nil {
+		return err
+	}
+	defer closeCore()
+	password, err := k.auth.Bootstrap(ctx, c.BootstrapAdminUsername, c.BootstrapAdminPassword)
+	if err != nil {
+		return fmt.Errorf("first start: %w", err)
+	}
+	handler, err := newHandler(c, k, logger)
+	if err != nil {
+		return err
+	}
+	health := k.store.CheckHealth(ctx)
+	logger.Debug("self-check", "health", health.String())
+	if err := greet(io, c, listener.Addr(), where, password, health); err != nil {
+		return err
+	}
+	srv := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- srv.Serve(listener) }()
+	stopPartitions := every(partitionInterval, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := k.store.EnsurePartitions(ctx, time.Time{}); err != nil {
+			logger.Error("partitions not made ahead", "error", err)
+		}
+	})
+	defer stopPartitions()
+
+	select {
+	case <-ctx.Done():
+		logger.Info("shutting down")
+	case err := <-stopped:
+		return err
+	case <-where.lost:
+		err = errors.New("the embedded PostgreSQL has ended by itself; its log is in the data folder")
+	}
+	shutdown, cancel := context.WithTimeout(context.Background(), requestsTimeout)
+	defer cancel()
+	return errors.Join(err, srv.Shutdown(shutdown))
+}
+
+func newHandler(c *common, k *core, logger *slog.Logger) (http.Handler, error) {
+	gql, err := graph.NewHandler(&graph.Resolver{Log: k.store, Auth: k.auth}, k.guard, logger)
+	if err != nil {
+		return nil, err
+	}
+	return httpapi.New(httpapi.Config{
+		Log: k.store, Guard: k.guard, Auth: k.auth, GraphQL: gql, Pages: web.Handler(), Logger: logger,
+		Health:         func(ctx context.Context) []httpapi.Check { return checks(k.store.CheckHealth(ctx), logger) },
+		TrustedProxies: c.TrustedProxies.prefixes, AllowedOrigins: c.AllowedOrigins,
+	})
+}
+
+// checks words the health of the database for /readyz, which is open to everybody:
+// what went wrong in detail is for the server's log.
+func checks(h db.Health, logger *slog.Logger) []httpapi.Check {
+	if h.Writable != nil {
+		logger.Error("no row can be written", "error", h.Writable)
+		return []httpapi.Check{{Name: "db", Result: "error: no row can be written", Fatal: true}}
+	}
+	clock := "ok"
+	if h.ClockLag > 0 {
+		clock = "behind the last row by " + h.ClockLag.Round(time.Millisecond).String()
+	}
+	return []httpapi.Check{
+		{Name: "db", Result: "ok"},
+		{Name: "append_only", Result: h.AppendOnly, Bad: h.AppendOnly != "ok" && h.AppendOnly != "trigger only"},
+		{Name: "durable", Result: h.Durable, Bad: h.Durable != "ok"},
+		{Name: "clock", Result: clock},
+	}
+}
+
+// every calls fn at the interval until the function that it returns is called.
+func every(d time.Duration, fn func()) (stop func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(d)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				fn()
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() { close(quit); <-done }
+}
