@@ -63,7 +63,7 @@ func TestRedact(t *testing.T) {
 		{
 			"keys that differ only in a secret",
 			object{"pw=a": 1, "pw=b": 1},
-			object{"pw=<redacted>": hidden, "pw=<redacted>'": hidden},
+			object{"pw=<redacted>": 1, "pw=<redacted>'": 1},
 		},
 		{
 			"other types by way of their JSON",
@@ -135,8 +135,8 @@ var secretShapes = []struct {
 	quoted bool
 	hide   func(secret string) string
 }{
-	{"url", false, func(s string) string { return "see https://user:" + s + "@host/path?a=b" }},
-	{"url without a user", false, func(s string) string { return "redis://:" + s + "@host" }},
+	{"url", false, func(s string) string { return "see https://user:" + noAt(s) + "@host/path?a=b" }},
+	{"url without a user", false, func(s string) string { return "redis://:" + noAt(s) + "@host" }},
 	{"assignment", false, func(s string) string { return "run PASSWORD=" + s + " cmd" }},
 	{"flag with equals", false, func(s string) string { return "mysql -u x --db-password=" + s + " host" }},
 	{"flag with a word", false, func(s string) string { return "gh --token x" + s + " list" }},
@@ -155,6 +155,12 @@ var secretShapes = []struct {
 	{"json in json in json", true, func(s string) string {
 		return marshal([]any{marshal(map[string]any{"x": marshal(map[string]any{"passphrase": s, "b": 1})})})
 	}},
+}
+
+// noAt drops what makes the end of a password in a URL a matter of taste if there is a
+// slash in it too.
+func noAt(s string) string {
+	return strings.ReplaceAll(s, "@", "")
 }
 
 func marshal(v any) string {

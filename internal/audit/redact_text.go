@@ -39,33 +39,39 @@ func redactURLs(s string) string {
 			return out.finish(s)
 		}
 		from += i + len("://")
-		if lo, hi := urlPassword(s[from:]); lo < hi {
+		lo, hi := urlPassword(s[from:])
+		if lo < hi {
 			out.replace(s, from+lo, from+hi)
-			from += hi
 		}
+		from += hi
 	}
 }
 
 // urlPassword returns where the password is in s, which starts with the authority
-// of a URL.
+// of a URL. If there is none, lo is not below hi and no other URL starts before hi.
 func urlPassword(s string) (lo, hi int) {
-	if end := strings.IndexAny(s, " \t\r\n\"'"); end >= 0 {
-		s = s[:end]
-	}
 	authority := s
-	if end := strings.IndexAny(s, `/?#\`); end >= 0 {
+	if end := strings.IndexAny(s, "/?#\\ \t\r\n\"'"); end >= 0 {
 		authority = s[:end]
 	}
 	colon := strings.IndexByte(authority, ':')
 	if colon < 0 || authority[0] == '[' {
 		return 0, 0
 	}
-	hi = strings.LastIndexByte(authority, '@')
-	if hi < 0 && strings.Trim(authority[colon+1:], "0123456789") != "" {
-		// What follows the colon is no port, so it is a password with a bare slash.
-		hi = strings.LastIndexByte(s, '@')
+	if hi = strings.LastIndexByte(authority, '@'); hi >= 0 {
+		return colon + 1, hi
 	}
-	return colon + 1, hi
+	if strings.Trim(authority[colon+1:], "0123456789") == "" {
+		return 0, 0
+	}
+	// What follows the colon is no port, so it is a password with a bare slash.
+	if end := strings.IndexAny(s, " \t\r\n\"'"); end >= 0 {
+		s = s[:end]
+	}
+	if hi = strings.LastIndexByte(s, '@'); hi >= 0 {
+		return colon + 1, hi
+	}
+	return len(s), len(s)
 }
 
 // pair is a secret name in a text and the place where its value starts.
@@ -107,6 +113,9 @@ func pairAt(s string, from, i int) (p pair, ok bool) {
 		p.nameEnd--
 	}
 	p.nameStart = nameStart(s, from, p.nameEnd)
+	if p.nameStart == p.nameEnd || isSpace(s[i]) && s[p.nameStart] != '-' {
+		return p, false
+	}
 	if !isSecretName(s[p.nameStart:p.nameEnd]) {
 		return p, false
 	}
@@ -120,8 +129,7 @@ func pairAt(s string, from, i int) (p pair, ok bool) {
 	if rest == "" || isSpace(rest[0]) {
 		return p, false
 	}
-	if isSpace(s[i]) && (s[p.nameStart] != '-' || rest[0] == '=' || rest[0] == ':' ||
-		rest[0] == '-' && !takesRest(rest)) {
+	if isSpace(s[i]) && (rest[0] == '=' || rest[0] == ':' || rest[0] == '-' && !takesRest(rest)) {
 		return p, false
 	}
 	return p, true
@@ -148,7 +156,7 @@ func (p *pair) valueRange(s string) (lo, hi int) {
 		}
 		return lo, hi
 	}
-	if isOpening(s[lo]) {
+	if isOpening(s[lo]) || strings.HasPrefix(s[lo:], Redacted+",") {
 		return lo, wordEnd(s, lo)
 	}
 	if takesRest(s[lo:]) {
@@ -160,17 +168,13 @@ func (p *pair) valueRange(s string) (lo, hi int) {
 	if strings.Contains(s[p.separator:lo], "\n") {
 		return lo, len(s)
 	}
-	lineEnd := len(s)
-	if i := strings.IndexAny(s[lo:], "\r\n"); i >= 0 {
-		lineEnd = lo + i
-	}
 	if strings.ContainsFunc(name, func(r rune) bool { return 'a' <= r && r <= 'z' }) {
 		before := strings.TrimRight(s[:p.nameStart], " \t")
 		switch {
 		case before == "" && s[p.separator] == '=':
 			return lo, len(s)
 		case before == "" || before[len(before)-1] == '\n':
-			return lo, lineEnd
+			return lo, lineEnd(s, lo)
 		}
 		if q := before[len(before)-1]; isQuote(q) && !strings.ContainsAny(s[p.nameEnd:p.separator], `"'`) {
 			level := len(before) - 1 - len(strings.TrimRight(before[:len(before)-1], `\`))
@@ -181,7 +185,7 @@ func (p *pair) valueRange(s string) (lo, hi int) {
 	var buf [64]byte
 	folded := foldName(buf[:0], name)
 	if bytes.Contains(folded, []byte("authorization")) || bytes.Contains(folded, []byte("cookie")) {
-		return lo, lineEnd
+		return lo, lineEnd(s, lo)
 	}
 	return lo, wordEnd(s, lo)
 }

@@ -41,7 +41,7 @@ func TestRedactText(t *testing.T) {
 		// Quotes and brackets.
 		{`x --password="a b" y`, `x --password="<redacted>" y`},
 		{`x --password='it'\''s' y`, `x --password=<redacted>' y`},
-		{`x pw='it''s' y`, `x pw=<redacted>' y`},
+		{`x pw='it''s' y`, `x pw=<redacted> y`},
 		{`x pw="open y`, `x pw="<redacted>`},
 		{`sh -c "x --password=abc"`, `sh -c "x --password=<redacted>"`},
 		{`sh -c "x --password='a b'" && echo "hi"`, `sh -c "x --password='<redacted>'" && echo "hi"`},

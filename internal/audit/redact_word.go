@@ -35,6 +35,14 @@ func takesRest(value string) bool {
 	return value[0] == '|' || value[0] == '>' || strings.HasPrefix(value, "-----BEGIN")
 }
 
+// lineEnd returns where the line ends that s[lo] is in.
+func lineEnd(s string, lo int) int {
+	if i := strings.IndexAny(s[lo:], "\r\n"); i >= 0 {
+		return lo + i
+	}
+	return len(s)
+}
+
 // wordEnd returns where the word ends that starts at s[lo]. A word is made of plain
 // text, quoted text and, at its start, bracketed text, as in a shell; so that it can
 // also be an element of a list or an object, it ends behind quotes and brackets that
@@ -55,7 +63,7 @@ func wordEnd(s string, lo int) int {
 			}
 		case level > 0:
 			i += level + level%2
-		case i == lo && isOpening(s[i]):
+		case i == lo && (isOpening(s[i]) || strings.HasPrefix(s[i:], Redacted)):
 			i = closingBracket(s, i)
 			if separates(s[i:]) {
 				return i
@@ -114,6 +122,9 @@ func closingQuote(s string, from int, q byte, level int) (end, after int) {
 // closingBracket returns the place behind the bracket that closes the one at s[i],
 // the end of s if there is none. It does not tell the kinds of brackets apart.
 func closingBracket(s string, i int) int {
+	if strings.HasPrefix(s[i:], Redacted) {
+		return i + len(Redacted) // it may have been an object before
+	}
 	for depth := 0; i < len(s); {
 		q, level := quoteAt(s, i)
 		switch {

@@ -44,14 +44,9 @@ func accountFor(data string) (account, error) {
 // unprivileged finds the account that root drops to.
 func unprivileged() (account, error) {
 	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, errUID := strconv.ParseInt(u.Uid, 10, 64)
-		gid, errGID := strconv.ParseInt(u.Gid, 10, 64)
-		if errUID == nil && errGID == nil {
-			return account{uid: uint32(uid), gid: uint32(gid), drop: true}, nil
+		if who, err := lookup(name); err == nil {
+			who.drop = true
+			return who, nil
 		}
 	}
 	return account{}, fmt.Errorf("%w: PostgreSQL does not run as root, and there is no user `postgres` or `nobody` to run it as; start halite as an ordinary user, %s", ErrUnsupported, elsewhere)
@@ -109,4 +104,15 @@ func ownerOf(path string) (account, error) {
 		return account{}, fmt.Errorf("%s: no owner known", path)
 	}
 	return account{uid: sys.Uid, gid: sys.Gid}, nil
+}
+
+// lookup finds a user of this machine by name.
+func lookup(name string) (account, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return account{}, err
+	}
+	uid, errUID := strconv.ParseInt(u.Uid, 10, 64)
+	gid, errGID := strconv.ParseInt(u.Gid, 10, 64)
+	return account{uid: uint32(uid), gid: uint32(gid)}, errors.Join(errUID, errGID)
 }

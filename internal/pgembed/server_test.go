@@ -118,13 +118,16 @@ func TestForeignEnvironment(t *testing.T) {
 	for name, value := range map[string]string{
 		"LANG": "xx_YY.UTF-8", "LC_ALL": "xx_YY.UTF-8", "LC_CTYPE": "xx_YY",
 		"PGDATA": "/nowhere", "PGPORT": "1", "PGHOST": "/nowhere", "PGUSER": "nobody", "PGDATABASE": "nothing",
-		"PGOPTIONS": "-c nonsense=1", "TZ": "Nowhere/Land", "PGTZ": "Nowhere/Land",
+		"PGOPTIONS": "-c synchronous_commit=off", "PGSSLMODE": "verify-full", "TZ": "Nowhere/Land",
 	} {
 		t.Setenv(name, value)
 	}
 	s := start(t, newDir(t))
 	if got := ask(t, s.URL(), "SHOW lc_messages"); got != "C" {
 		t.Errorf("lc_messages is %q", got)
+	}
+	if got := ask(t, s.URL(), "SHOW synchronous_commit"); got != "on" {
+		t.Errorf("synchronous_commit is %q", got)
 	}
 }
 

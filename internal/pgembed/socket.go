@@ -65,9 +65,10 @@ func usableSocketFolder(path string) bool {
 }
 
 // urlOf is how a client on this machine reaches the server whose socket lies in
-// the folder, as the owner of the database.
+// the folder, as the owner of the database. It says what a PG* variable of the
+// client's environment would else supply; PGOPTIONS could weaken durability.
 func urlOf(folder string) string {
 	u := url.URL{Scheme: "postgres", User: url.User("halite"), Path: "/halite"}
-	u.RawQuery = url.Values{"host": {folder}, "port": {port}, "sslmode": {"disable"}}.Encode()
+	u.RawQuery = url.Values{"host": {folder}, "port": {port}, "sslmode": {"disable"}, "options": {""}}.Encode()
 	return u.String()
 }
