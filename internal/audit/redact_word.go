@@ -63,7 +63,12 @@ func wordEnd(s string, lo int) int {
 			}
 		case level > 0:
 			i += level + level%2
-		case i == lo && (isOpening(s[i]) || strings.HasPrefix(s[i:], Redacted)):
+		case i == lo && strings.HasPrefix(s[i:], Redacted):
+			i += len(Redacted) // it stands for an object in a list, maybe
+			if separates(s[i:]) {
+				return i
+			}
+		case i == lo && isOpening(s[i]):
 			i = closingBracket(s, i)
 			if separates(s[i:]) {
 				return i
@@ -122,9 +127,6 @@ func closingQuote(s string, from int, q byte, level int) (end, after int) {
 // closingBracket returns the place behind the bracket that closes the one at s[i],
 // the end of s if there is none. It does not tell the kinds of brackets apart.
 func closingBracket(s string, i int) int {
-	if strings.HasPrefix(s[i:], Redacted) {
-		return i + len(Redacted) // it may have been an object before
-	}
 	for depth := 0; i < len(s); {
 		q, level := quoteAt(s, i)
 		switch {
