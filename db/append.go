@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -55,19 +56,29 @@ type columns struct {
 // appendEntries runs the statement on a connection that is in a transaction, and
 // fills ID and At.
 func appendEntries(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (appended, error) {
-	cols := newColumns(batch)
 	var a appended
-	err := c.QueryRow(ctx, appendSQL, pgx.QueryExecModeCacheStatement, int64(len(batch)), cols.userIDs, cols.action,
-		cols.resource, cols.args, cols.jid, cols.decision, cols.code, cols.ms, cols.user, cols.verb, cols.reason,
-		cols.req, cols.ip, cols.ua).Scan(&a.first, &a.at, &a.xid)
-	if err != nil {
+	args := append([]any{pgx.QueryExecModeCacheStatement}, arguments(batch)...)
+	if err := c.QueryRow(ctx, appendSQL, args...).Scan(&a.first, &a.at, &a.xid); err != nil {
 		return a, err
 	}
-	a.at = a.at.UTC()
-	for i, e := range batch {
-		e.ID, e.At = a.first+int64(i), a.at
-	}
+	a.fill(batch)
 	return a, nil
+}
+
+func (a appended) fill(batch []*audit.Entry) {
+	at := a.at.UTC()
+	for i, e := range batch {
+		e.ID, e.At = a.first+int64(i), at
+	}
+}
+
+// arguments is a batch, turned on its side: the statement's parameters.
+func arguments(batch []*audit.Entry) []any {
+	c := newColumns(batch)
+	return []any{
+		int64(len(batch)), c.userIDs, c.action, c.resource, c.args, c.jid, c.decision, c.code, c.ms, c.user, c.verb, c.reason,
+		c.req, c.ip, c.ua,
+	}
 }
 
 func newColumns(batch []*audit.Entry) columns {
@@ -129,23 +140,76 @@ func (d *DB) appendOnce(ctx context.Context, batch []*audit.Entry) (err error) {
 			return err
 		}
 	}
-	tx, err := d.writer.conn.Begin(ctx)
-	if err != nil {
-		d.writer.release()
-		return err
-	}
-	a, err := appendEntries(ctx, tx.Conn(), batch)
-	if err != nil {
-		if rerr := tx.Rollback(ctx); rerr != nil {
+	a, synced, err := appendImplicit(ctx, d.writer.conn.Conn(), batch)
+	switch {
+	case err == nil:
+		a.fill(batch)
+		return nil
+	case !synced:
+		if d.writer.conn.Conn().IsClosed() {
 			d.writer.release()
 		}
 		return err
 	}
-	if err := tx.Commit(ctx); err != nil {
-		d.writer.release()
-		return d.outcome(ctx, a.xid, err)
+	d.writer.release()
+	if err := d.outcome(ctx, a.xid, err); err != nil {
+		return err
 	}
+	a.fill(batch)
 	return nil
+}
+
+// appendImplicit runs the statement as a transaction of its own in two round trips:
+// the statement, so that its transaction's id is known, and then Sync, which is what
+// commits outside of BEGIN and COMMIT. synced says that Sync was sent: from then on an
+// error leaves the outcome open.
+func appendImplicit(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (a appended, synced bool, err error) {
+	sd, err := c.Prepare(ctx, "halite_append", appendSQL) // asks the server once per connection
+	if err != nil {
+		return a, false, err
+	}
+	var q pgx.ExtendedQueryBuilder
+	if err := q.Build(c.TypeMap(), sd, arguments(batch)); err != nil {
+		return a, false, err
+	}
+	p := c.PgConn().StartPipeline(ctx)
+	p.SendQueryPrepared(sd.Name, q.ParamValues, q.ParamFormats, q.ResultFormats)
+	p.SendFlushRequest()
+	if err := errors.Join(p.Flush(), a.read(p, c, sd)); err != nil {
+		// Closing the pipeline would send Sync: after an error of the server that rolls
+		// back, after any other it would commit.
+		if sqlState(err) == "" {
+			_ = c.Close(ctx)
+		}
+		return a, false, errors.Join(err, p.Close())
+	}
+	if err := p.Sync(); err != nil {
+		return a, true, errors.Join(err, p.Close())
+	}
+	_, err = p.GetResults()
+	return a, true, errors.Join(err, p.Close())
+}
+
+// read takes the one row of the statement.
+func (a *appended) read(p *pgconn.Pipeline, c *pgx.Conn, sd *pgconn.StatementDescription) error {
+	results, err := p.GetResults()
+	if err != nil {
+		return err
+	}
+	reader, ok := results.(*pgconn.ResultReader)
+	if !ok {
+		return fmt.Errorf("append: %T instead of rows", results)
+	}
+	if reader.NextRow() {
+		fields := reader.FieldDescriptions()
+		for i, into := range []any{&a.first, &a.at, &a.xid} {
+			if err := c.TypeMap().Scan(sd.Fields[i].DataTypeOID, fields[i].Format, reader.Values()[i], into); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = reader.Close()
+	return err
 }
 
 // outcome says what became of a transaction whose COMMIT failed: nil if it is

@@ -140,9 +140,7 @@ func (r *Recorder) run() {
 				return
 			}
 			<-r.wake
-			// Let whoever is about to queue do so: the callers woken by the last
-			// batch come back together, and would otherwise miss this one.
-			runtime.Gosched()
+			r.gather()
 			continue
 		}
 		entries = entries[:0]
@@ -152,6 +150,22 @@ func (r *Recorder) run() {
 		r.write(batch, entries)
 		clear(batch)
 		clear(entries)
+	}
+}
+
+// gather yields for as long as the queue grows: the callers woken by the last batch
+// come back together, and whoever is ready to queue should not miss this one. It waits
+// for nobody.
+func (r *Recorder) gather() {
+	for n := -1; ; {
+		r.mu.Lock()
+		now := len(r.queue)
+		r.mu.Unlock()
+		if now <= n || now >= maxBatch {
+			return
+		}
+		n = now
+		runtime.Gosched()
 	}
 }
 

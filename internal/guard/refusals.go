@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"time"
@@ -57,12 +58,13 @@ func startSweeper(g *Guard) *sweeper {
 		defer close(s.done)
 		tick := time.NewTicker(sweepEvery)
 		defer tick.Stop()
+		var left []limit.Turned // what the log could not take yet
 		for {
 			select {
 			case <-tick.C:
-				g.recordTurned(g.refusals.Sweep(false))
+				left = g.recordTurned(append(left, g.refusals.Sweep(false)...))
 			case <-s.quit:
-				g.recordTurned(g.refusals.Sweep(true))
+				g.recordTurned(append(left, g.refusals.Sweep(true)...))
 				return
 			}
 		}
@@ -79,15 +81,27 @@ func (s *sweeper) stop() {
 	<-s.done
 }
 
-func (g *Guard) recordTurned(windows []limit.Turned) {
-	for _, w := range windows {
+// maxTurnedLeft bounds the windows that wait for the log to be writable again.
+const maxTurnedLeft = 10_000
+
+// recordTurned writes a row for each window. It stops at the first that cannot be
+// written and returns what is left, for another time.
+func (g *Guard) recordTurned(windows []limit.Turned) (left []limit.Turned) {
+	for i, w := range windows {
 		_, err := g.Recorder.Record(audit.Entry{
 			Action: "http.rate_limit", Resource: "address:" + w.Key, Decision: audit.Deny, ResultCode: http.StatusTooManyRequests,
 			Reason: "too many refusals without a session", SourceIP: w.Key,
 			Args: encodeArgs(map[string]any{"address": w.Key, "turned_away": w.Count, "window_s": int(w.Window.Seconds())}),
 		})
-		if err != nil {
-			g.Logger.Error("window of refusals not recorded", "address", w.Key, "turned_away", w.Count, "error", err)
+		switch {
+		case err == nil:
+		case errors.Is(err, audit.ErrOutcomeUnknown): // never a row twice
+			g.Logger.Error("window of refusals perhaps not recorded", "address", w.Key, "turned_away", w.Count, "error", err)
+		default:
+			left = windows[i:]
+			g.Logger.Error("windows of refusals not recorded yet", "windows", len(left), "error", err)
+			return left[max(0, len(left)-maxTurnedLeft):]
 		}
 	}
+	return nil
 }

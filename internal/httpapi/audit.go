@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"halite/internal/audit"
 	"halite/internal/fault"
@@ -18,7 +19,7 @@ func (a *api) audit(w http.ResponseWriter, r *http.Request) {
 	q, bad := parseAuditQuery(r.URL.RawQuery)
 	var page audit.Page
 	err := a.Guard.Do(r.Context(), guard.Action{
-		Name: "audit.list", Verb: "view", Resource: "audit:*", Args: auditArgs(r.URL.Query()),
+		Name: "audit.list", Verb: "view", Resource: "audit:*", Args: auditArgs(paramDecode(r.URL.RawQuery)),
 	}, func(ctx context.Context) (err error) {
 		if len(bad) > 0 {
 			return fault.New(fault.BadUserInput, "a query parameter is not valid")
@@ -52,23 +53,26 @@ func (q auditQuery) query() audit.Query {
 
 // auditArgs records the parameters as the GraphQL field records its arguments, so
 // that both leave the same kind of row. Numbers that are none stay text.
-func auditArgs(q url.Values) map[string]any {
+func auditArgs(q map[string]string) map[string]any {
 	args := map[string]any{"limit": audit.DefaultLimit, "offset": 0}
 	filter := map[string]any{}
 	for param, name := range map[string]string{
 		"user_id": "userId", "action": "action", "decision": "decision", "since": "since", "until": "until",
 	} {
 		if v, ok := q[param]; ok {
-			filter[name] = v[len(v)-1]
+			filter[name] = v
 		}
+	}
+	if d := q["decision"]; d == string(audit.Allow) || d == string(audit.Deny) {
+		filter["decision"] = strings.ToUpper(d) // as the enum of GraphQL
 	}
 	for _, name := range []string{"limit", "offset"} {
 		v, ok := q[name]
 		if !ok {
 			continue
 		}
-		args[name] = v[len(v)-1]
-		if n, err := strconv.ParseInt(v[len(v)-1], 10, 64); err == nil {
+		args[name] = v
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
 			args[name] = n
 		}
 	}
@@ -81,7 +85,10 @@ func auditArgs(q url.Values) map[string]any {
 // links sets the Link headers to the pages beside this one.
 func links(h http.Header, u *url.URL, q auditQuery, total int64) {
 	link := func(offset int64, rel string) {
-		v := u.Query()
+		v := url.Values{}
+		for name, value := range paramDecode(u.RawQuery) {
+			v.Set(name, value)
+		}
 		v.Set("limit", strconv.Itoa(q.Limit))
 		v.Set("offset", strconv.FormatInt(offset, 10))
 		h.Add("Link", fmt.Sprintf(`<%s?%s>; rel="%s"`, u.Path, v.Encode(), rel))

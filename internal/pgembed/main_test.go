@@ -91,7 +91,9 @@ func helperCommand(t *testing.T, helper, dir string, env ...string) *exec.Cmd {
 		}
 		executable.path = filepath.Join(folder, "helper")
 		if err == nil {
+			syscall.ForkLock.RLock() // as in writeFile
 			err = os.WriteFile(executable.path, program, 0o755)
+			syscall.ForkLock.RUnlock()
 		}
 		executable.err = err
 	})
@@ -260,8 +262,12 @@ func exists(path string) bool {
 	return err == nil
 }
 
+// writeFile writes a file that may be run at once: no child that is just being
+// forked holds it open for writing.
 func writeFile(t *testing.T, path, text string, mode os.FileMode) {
 	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(path, []byte(text), mode); err != nil {
 		t.Fatal(err)
 	}

@@ -112,13 +112,13 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// TestForeignEnvironment: neither the locale nor PG* variables of the user reach
-// the server, and they do not lead the URL astray.
+// TestForeignEnvironment: nothing of the user's environment reaches the server,
+// be it the locale, PG* variables or secrets, and nothing leads the URL astray.
 func TestForeignEnvironment(t *testing.T) {
 	for name, value := range map[string]string{
 		"LANG": "xx_YY.UTF-8", "LC_ALL": "xx_YY.UTF-8", "LC_CTYPE": "xx_YY",
 		"PGDATA": "/nowhere", "PGPORT": "1", "PGHOST": "/nowhere", "PGUSER": "nobody", "PGDATABASE": "nothing",
-		"PGOPTIONS": "-c synchronous_commit=off", "PGSSLMODE": "verify-full", "TZ": "Nowhere/Land",
+		"PGOPTIONS": "-c synchronous_commit=off", "PGSSLMODE": "verify-full", "TZ": "Nowhere/Land", "COOKIE_SECRET": "topsecret",
 	} {
 		t.Setenv(name, value)
 	}
@@ -128,6 +128,11 @@ func TestForeignEnvironment(t *testing.T) {
 	}
 	if got := ask(t, s.URL(), "SHOW synchronous_commit"); got != "on" {
 		t.Errorf("synchronous_commit is %q", got)
+	}
+	do(t, asSuperuser(s.URL()), "CREATE TABLE env (line text); COPY env FROM PROGRAM 'env'")
+	env := ask(t, asSuperuser(s.URL()), "SELECT string_agg(line, ' ') FROM env")
+	if strings.Contains(env, "xx_YY") || strings.Contains(env, "topsecret") || !strings.Contains(env, "LC_ALL=C") {
+		t.Errorf("the server's environment is %s", env)
 	}
 }
 
