@@ -74,7 +74,7 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 func serve(ctx context.Context, c *common, io streams) error {
 	logger := c.logger(io.err)
 	// The port first: a second server on the machine is told so before anything else.
-	listener, err := net.Listen("tcp", net.JoinHostPort(c.ListenHost, strconv.Itoa(c.ListenPort)))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(c.ListenHost, strconv.Itoa(c.ListenPort)))
 	if err != nil {
 		return fmt.Errorf("LISTEN_HOST, LISTEN_PORT: %w", err)
 	}

@@ -95,7 +95,7 @@ func newColumns(batch []*audit.Entry) columns {
 		c.userIDs[i] = pgtype.UUID{Bytes: e.UserID.UUID, Valid: e.UserID.Valid}
 		c.action[i], c.resource[i], c.jid[i] = str(e.Action), str(e.Resource), str(e.SaltJID)
 		c.args[i] = pgtype.Text{String: string(e.Args), Valid: e.Args != nil}
-		c.decision[i], c.code[i], c.ms[i] = str(string(e.Decision)), int32(e.ResultCode), int32(e.DurationMS) //nolint:gosec // made to fit by audit.Storable
+		c.decision[i], c.code[i], c.ms[i] = str(string(e.Decision)), int32(e.ResultCode), int32(e.DurationMS) // audit.Storable made them fit
 		c.user[i], c.verb[i], c.reason[i] = str(e.Username), str(e.Verb), str(e.Reason)
 		c.req[i], c.ip[i], c.ua[i] = str(e.RequestID), str(e.SourceIP), str(e.UserAgent)
 	}

@@ -78,7 +78,7 @@ func (s *Service) Authenticate(r *http.Request, header http.Header) (context.Con
 	caller := guard.CallerOf(ctx)
 	caller.Problem = notAuthenticated
 	cookie, err := r.Cookie(s.cookies.Name)
-	if err != nil || cookie.Value == "" {
+	if errors.Is(err, http.ErrNoCookie) || cookie.Value == "" {
 		return ctx, nil
 	}
 	id, ok := s.cookies.verify(cookie.Value)

@@ -106,39 +106,63 @@ func TestDo(t *testing.T) {
 	}{
 		{name: "allowed", principal: principal(everything), want: result{audit.Allow, 200, "allowed by role r: * *", true, ""}},
 		{name: "the class", principal: principal(policy.Permission{Verb: "accept", ResourceGlob: "key:*"}), want: result{audit.Allow, 200, "allowed by role r: accept key:*", true, ""}},
-		{name: "the object", principal: principal(policy.Permission{Verb: "accept", ResourceGlob: "key:web-[0-9]*"}),
-			want: result{audit.Allow, 200, "allowed by role r: accept key:web-[0-9]*", true, ""}},
-		{name: "another verb", principal: principal(policy.Permission{Verb: "view", ResourceGlob: "*"}),
-			want: result{audit.Deny, 403, "no match among 1 permission of role r", false, fault.Forbidden}},
+		{
+			name: "the object", principal: principal(policy.Permission{Verb: "accept", ResourceGlob: "key:web-[0-9]*"}),
+			want: result{audit.Allow, 200, "allowed by role r: accept key:web-[0-9]*", true, ""},
+		},
+		{
+			name: "another verb", principal: principal(policy.Permission{Verb: "view", ResourceGlob: "*"}),
+			want: result{audit.Deny, 403, "no match among 1 permission of role r", false, fault.Forbidden},
+		},
 		{name: "nobody", want: result{audit.Deny, 401, "not authenticated", false, fault.Unauthenticated}},
-		{name: "must change", principal: func() *policy.Principal { p := principal(everything); p.MustChangePassword = true; return p }(),
-			want: result{audit.Deny, 403, "the password must be changed first", false, fault.Forbidden}},
-		{name: "inactive", principal: func() *policy.Principal { p := principal(everything); p.Active = false; return p }(),
-			want: result{audit.Deny, 403, "user is inactive", false, fault.Forbidden}},
-		{name: "a success of its own", principal: principal(everything), change: func(a *guard.Action) { a.Success = 204 },
-			want: result{audit.Allow, 204, "allowed by role r: * *", true, ""}},
-		{name: "a code of the resolver's", principal: principal(everything),
+		{
+			name: "must change", principal: func() *policy.Principal { p := principal(everything); p.MustChangePassword = true; return p }(),
+			want: result{audit.Deny, 403, "the password must be changed first", false, fault.Forbidden},
+		},
+		{
+			name: "inactive", principal: func() *policy.Principal { p := principal(everything); p.Active = false; return p }(),
+			want: result{audit.Deny, 403, "user is inactive", false, fault.Forbidden},
+		},
+		{
+			name: "a success of its own", principal: principal(everything), change: func(a *guard.Action) { a.Success = 204 },
+			want: result{audit.Allow, 204, "allowed by role r: * *", true, ""},
+		},
+		{
+			name: "a code of the resolver's", principal: principal(everything),
 			next: func(ctx context.Context) error { guard.OutcomeOf(ctx).ResultCode = 202; return nil },
-			want: result{audit.Allow, 202, "allowed by role r: * *", true, ""}},
-		{name: "bad input", principal: principal(everything), next: func(context.Context) error { return fault.Input("id", "x") },
-			want: result{audit.Allow, 422, "allowed by role r: * *", true, fault.BadUserInput}},
-		{name: "conflict", principal: principal(everything), next: func(context.Context) error { return fmt.Errorf("wrapped: %w", fault.New(fault.Conflict, "x")) },
-			want: result{audit.Allow, 409, "allowed by role r: * *", true, fault.Conflict}},
-		{name: "an error of its own making", principal: principal(everything), next: func(context.Context) error { return boom },
-			want: result{audit.Allow, 500, "allowed by role r: * *", true, fault.Internal}},
-		{name: "panic", principal: principal(everything), next: func(context.Context) error { panic("boom") },
-			want: result{audit.Allow, 500, "allowed by role r: * *", true, fault.Internal}},
-		{name: "panic with nil", principal: principal(everything), next: func(context.Context) error { panic(nil) }, //nolint:govet // it is what is tested
+			want: result{audit.Allow, 202, "allowed by role r: * *", true, ""},
+		},
+		{
+			name: "bad input", principal: principal(everything), next: func(context.Context) error { return fault.Input("id", "x") },
+			want: result{audit.Allow, 422, "allowed by role r: * *", true, fault.BadUserInput},
+		},
+		{
+			name: "conflict", principal: principal(everything), next: func(context.Context) error { return fmt.Errorf("wrapped: %w", fault.New(fault.Conflict, "x")) },
+			want: result{audit.Allow, 409, "allowed by role r: * *", true, fault.Conflict},
+		},
+		{
+			name: "an error of its own making", principal: principal(everything), next: func(context.Context) error { return boom },
+			want: result{audit.Allow, 500, "allowed by role r: * *", true, fault.Internal},
+		},
+		{
+			name: "panic", principal: principal(everything), next: func(context.Context) error { panic("boom") },
+			want: result{audit.Allow, 500, "allowed by role r: * *", true, fault.Internal},
+		},
+		{name: "panic with nil", principal: principal(everything), next: func(context.Context) error { panic(nil) },
 			want: result{audit.Allow, 500, "allowed by role r: * *", true, fault.Internal}},
 		{name: "a judge says no", principal: principal(everything), change: func(a *guard.Action) {
 			a.Judge = func(context.Context) (policy.Verdict, error) {
 				return policy.Verdict{Reason: "wrong"}, fault.New(fault.Unauthenticated, "No")
 			}
 		}, want: result{audit.Deny, 401, "wrong", false, fault.Unauthenticated}},
-		{name: "a judge does not ask for nobody", change: func(a *guard.Action) { a.Judge = guard.SignedIn },
-			want: result{audit.Deny, 401, "not authenticated", false, fault.Unauthenticated}},
-		{name: "anonymous", change: func(a *guard.Action) { a.Judge, a.Anonymous = guard.SignedIn, true },
-			want: result{audit.Allow, 200, "signed in", true, ""}},
+		{
+			name: "a judge does not ask for nobody", change: func(a *guard.Action) { a.Judge = guard.SignedIn },
+			want: result{audit.Deny, 401, "not authenticated", false, fault.Unauthenticated},
+		},
+		{
+			name: "anonymous", change: func(a *guard.Action) { a.Judge, a.Anonymous = guard.SignedIn, true },
+			want: result{audit.Allow, 200, "signed in", true, ""},
+		},
 	} {
 		for name, effect := range map[string]guard.Effect{"READ": guard.Read, "CHANGE": guard.Change} {
 			m := &memory{}
@@ -217,7 +241,10 @@ func TestNotRecorded(t *testing.T) {
 		err     error
 		unknown bool
 	}{
-		{audit.ErrQueueFull, false}, {audit.ErrUnavailable, false}, {audit.ErrStopped, false}, {audit.ErrRejected, false},
+		{audit.ErrQueueFull, false},
+		{audit.ErrUnavailable, false},
+		{audit.ErrStopped, false},
+		{audit.ErrRejected, false},
 		{fmt.Errorf("commit: %w", audit.ErrOutcomeUnknown), true},
 	} {
 		for _, effect := range []guard.Effect{guard.Read, guard.Change} {

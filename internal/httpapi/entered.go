@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -29,7 +30,7 @@ func (a *api) entered(h http.Handler) http.Handler {
 		out.Header().Set("X-Content-Type-Options", "nosniff")
 		defer func() {
 			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
+				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
 				a.Logger.Error("panic in a handler", "panic", p, "stack", string(debug.Stack()), "request_id", caller.RequestID)

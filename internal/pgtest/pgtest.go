@@ -5,7 +5,6 @@ package pgtest
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -22,7 +21,7 @@ import (
 )
 
 // Quiet is a logger that says nothing.
-var Quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+var Quiet = slog.New(slog.DiscardHandler)
 
 const template = "halite_template"
 
