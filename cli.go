@@ -71,8 +71,10 @@ func run(ctx context.Context, args []string, io streams) int {
 		kong.Writers(io.out, io.err), kong.Exit(func(code int) { exited = code }), kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 110}),
 		kong.ExplicitGroups([]kong.Group{
-			{Key: "serving", Title: "Serving:"}, {Key: "database", Title: "Database:"},
-			{Key: "sessions", Title: "Sessions and the first user:"}, {Key: "log", Title: "What is logged:"},
+			{Key: "serving", Title: "Serving:"},
+			{Key: "database", Title: "Database:"},
+			{Key: "sessions", Title: "Sessions and the first user:"},
+			{Key: "log", Title: "What is logged:"},
 		}))
 	if err != nil {
 		return fail(io, 2, err)

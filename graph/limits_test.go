@@ -53,7 +53,7 @@ func TestLimits(t *testing.T) {
 		{"ten pages of 500", `{ ` + repeat(10, `a%d: auditEntries(limit: 500) `+page) + ` }`, "COMPLEXITY_LIMIT_EXCEEDED"},
 		{"a limit out of range costs no more than it can give", `{ auditEntries(limit: 9223372036854775807) { total } }`, "BAD_USER_INPUT"},
 		{"a negative one no less", `{ ` + repeat(10, `a%d: auditEntries(limit: -9223372036854775808) `+page) + ` }`, "BAD_USER_INPUT"},
-		{"tokens", `{ me { ` + strings.Repeat("username ", 2000) + `} }`, "GRAPHQL_VALIDATION_FAILED"},
+		{"tokens", `{ me { ` + strings.Repeat("username ", 2000) + `} }`, "GRAPHQL_PARSE_FAILED"},
 		{"spread twice each", `{ me { ...f0 } } ` + doubling(30, "Me", "username"), "FIELD_LIMIT_EXCEEDED"},
 		{"spread twice each at the root", `{ ...f0 } ` + doubling(30, "Query", "me { username }"), "FIELD_LIMIT_EXCEEDED"},
 		{"spread twice each in an introspection", `{ __schema { queryType { ...f0 } } } ` + doubling(30, "__Type", "name"), "FIELD_LIMIT_EXCEEDED"},
@@ -160,14 +160,14 @@ func TestPersistedQueries(t *testing.T) {
 		{"not known yet", `{` + ext(known), "PERSISTED_QUERY_NOT_FOUND"},
 		{"told", `{"query":"{__typename}",` + ext(known), ""},
 		{"known", `{` + ext(known), ""},
-		{"another hash", `{"query":"{__typename}",` + ext(hash), "PERSISTED_QUERY_HASH_MISMATCH"},
-		{"another version", `{"extensions":{"persistedQuery":{"version":2,"sha256Hash":"` + known + `"}}}`, "PERSISTED_QUERY_NOT_SUPPORTED"},
-		{"no hash", `{"extensions":{"persistedQuery":{}}}`, "PERSISTED_QUERY"},
-		{"a list", `{"extensions":{"persistedQuery":[]}}`, "PERSISTED_QUERY"},
+		{"another hash", `{"query":"{__typename}",` + ext(hash), "BAD_REQUEST"},
+		{"another version", `{"extensions":{"persistedQuery":{"version":2,"sha256Hash":"` + known + `"}}}`, "BAD_REQUEST"},
+		{"no hash", `{"extensions":{"persistedQuery":{}}}`, "BAD_REQUEST"},
+		{"a list", `{"extensions":{"persistedQuery":[]}}`, "BAD_REQUEST"},
 	} {
 		r := s.Post(t, admin, c.body)
 		if codes := r.Codes(); c.want == "" && (len(codes) > 0 || string(r.Data) != `{"__typename":"Query"}`) ||
-			c.want != "" && (len(codes) != 1 || codes[0] == "INTERNAL_SERVER_ERROR" || !strings.HasPrefix(codes[0], c.want) && c.want != "PERSISTED_QUERY") {
+			c.want != "" && !cmp.Equal(codes, []string{c.want}) {
 			t.Errorf("%s: %s", c.name, r.Body)
 		}
 	}
@@ -211,7 +211,7 @@ func TestMalformedInput(t *testing.T) {
 		{"variable: object as UUID", filtered, vars{"f": vars{"userId": vars{"a": 1}}}},
 		{"variable: bad enum", filtered, vars{"f": vars{"decision": "MAYBE"}}},
 		{"variable: number as enum", filtered, vars{"f": vars{"decision": 1}}},
-		{"variable: number as text", filtered, vars{"f": vars{"action": 1}}},
+		{"variable: object as text", filtered, vars{"f": vars{"action": vars{"a": 1}}}},
 		{"variable: unknown field", filtered, vars{"f": vars{"since2": "x"}}},
 		{"variable: list of filters", filtered, vars{"f": []any{vars{}, vars{}}}},
 		{"variable: text as filter", filtered, vars{"f": "x"}},
@@ -224,7 +224,7 @@ func TestMalformedInput(t *testing.T) {
 		{"variable: object as ID", `query ($l: ID!) { auditEntry(id: $l) { id } }`, vars{"l": vars{"a": 1}}},
 		{"variable: bool as ID", `query ($l: ID!) { auditEntry(id: $l) { id } }`, vars{"l": true}},
 		{"variable: fraction as ID", `query ($l: ID!) { auditEntry(id: $l) { id } }`, vars{"l": 1.5}},
-		{"variable: number as name", `mutation ($l: String!) { login(username: $l, password: "x") { username } }`, vars{"l": 1}},
+		{"variable: list as name", `mutation ($l: String!) { login(username: $l, password: "x") { username } }`, vars{"l": []any{"a", "b"}}},
 		{"variable of an unknown type", `query ($l: Nope) { me { username } }`, vars{"l": 1}},
 		{"bad literal of bool", `{ me @include(if: "x") { username } }`, nil},
 		{"variable: text as bool", `query ($l: Boolean!) { me @include(if: $l) { username } }`, vars{"l": "x"}},

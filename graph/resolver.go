@@ -3,6 +3,7 @@
 package graph
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"halite/graph/internal/generated"
 	"halite/internal/audit"
@@ -47,8 +49,19 @@ func newServer(schema graphql.ExecutableSchema, logger *slog.Logger) *handler.Se
 	srv.SetQueryCache(lru.New[*ast.QueryDocument](queryCache))
 	srv.SetErrorPresenter(presenter(logger))
 	srv.SetRecoverFunc(recovered(logger))
-	srv.Use(extension.AutomaticPersistedQuery{Cache: lru.New[string](queryCache)})
+	srv.Use(persisted{extension.AutomaticPersistedQuery{Cache: lru.New[string](queryCache)}})
 	srv.Use(limits{})
 	srv.Use(extension.FixedComplexityLimit(maxComplexity))
 	return srv
+}
+
+// persisted is automatic persisted queries with a code for each of its errors.
+type persisted struct{ extension.AutomaticPersistedQuery }
+
+func (p persisted) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
+	err := p.AutomaticPersistedQuery.MutateOperationParameters(ctx, params)
+	if err != nil && err.Extensions["code"] == nil {
+		err.Extensions = map[string]any{"code": codeBadRequest}
+	}
+	return err
 }

@@ -3,12 +3,13 @@ package graph
 import (
 	"context"
 	"errors"
+	"strconv"
+
 	"halite/graph/internal/generated"
 	"halite/graph/view"
 	"halite/internal/audit"
 	"halite/internal/fault"
 	"halite/internal/guard"
-	"strconv"
 )
 
 // Login is the resolver for the login field.
