@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/user"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 
@@ -214,44 +212,6 @@ func (p passwordFlag) read(io streams) (string, error) {
 func readAll(r io.Reader) (string, error) {
 	b, err := io.ReadAll(io.LimitReader(bufio.NewReader(r), 64<<10))
 	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r"), err
-}
-
-// greet says where things are and how to sign in. A random password is shown on a
-// terminal, else put into a private file.
-func greet(io streams, c *common, addr net.Addr, where place, password string, health db.Health) error {
-	base := "http://" + addr.String()
-	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		base = fmt.Sprintf("http://localhost:%d", tcp.Port)
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "halite %s\n\n  GraphiQL   %s/graphiql\n  GraphQL    %s/graphql\n  REST       %s/api/audit\n\n", version(), base, base, base)
-	switch file, isFile := io.out.(*os.File); {
-	case password == "" && c.BootstrapAdminPassword != "":
-		fmt.Fprintf(&b, "  Sign in with the users you made; BOOTSTRAP_ADMIN_PASSWORD counts for the first start only.\n")
-	case password == "":
-		fmt.Fprintf(&b, "  Sign in as before. A forgotten password: halite user passwd NAME\n")
-	case isFile && term.IsTerminal(int(file.Fd())):
-		fmt.Fprintf(&b, "  Sign in as %s with the password %s\n  It is shown this once, and must be changed at the first sign-in.\n", c.BootstrapAdminUsername, password)
-	case where.dataDir == "":
-		return errors.New("first start without a terminal: set BOOTSTRAP_ADMIN_PASSWORD, or run it once on a terminal, or use halite user passwd " + c.BootstrapAdminUsername)
-	default:
-		path := filepath.Join(where.dataDir, "admin_password")
-		_ = os.Remove(path)
-		if err := writePrivate(path, password+"\n"); err != nil {
-			return err
-		}
-		fmt.Fprintf(&b, "  Sign in as %s; the first password is in %s\n  It must be changed at the first sign-in; remove the file then.\n", c.BootstrapAdminUsername, path)
-	}
-	if where.dataDir != "" {
-		fmt.Fprintf(&b, "  The log is kept in %s. Ctrl-C stops the server.\n", where.dataDir)
-	}
-	for _, warning := range []string{health.AppendOnly, health.Durable} {
-		if warning != "ok" {
-			fmt.Fprintf(&b, "  Note: %s (see /readyz)\n", warning)
-		}
-	}
-	_, err := fmt.Fprintln(io.out, b.String())
-	return err
 }
 
 func osUser() string {

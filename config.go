@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -43,8 +44,8 @@ type common struct {
 	TrustedProxies    prefixes `env:"TRUSTED_PROXIES" group:"serving" help:"CIDRs of proxies whose X-Forwarded-For counts, comma separated."`
 	AllowedOrigins    []string `env:"ALLOWED_ORIGINS" group:"serving" help:"Origins of frontends elsewhere, comma separated: CORS with credentials."`
 
-	LogLevel  string `env:"LOG_LEVEL" default:"info" enum:"debug,info,warn,error" group:"log" help:"Least level of the server's own log: ${enum}."`
-	LogFormat string `env:"LOG_FORMAT" default:"text" enum:"text,json" group:"log" help:"Form of the server's own log: ${enum}."`
+	LogLevel  string `env:"LOG_LEVEL" default:"info" group:"log" help:"Least level of the server's own log: debug, info, warn, error."`
+	LogFormat string `env:"LOG_FORMAT" default:"text" group:"log" help:"Form of the server's own log: text, json."`
 }
 
 // Validate is called by kong. It names the variable and the rule.
@@ -83,6 +84,12 @@ func (c *common) Validate() error {
 	}
 	if c.RefusalsPerMinute < 1 {
 		bad("REFUSALS_PER_MINUTE", "must be 1 or more")
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
+		bad("LOG_LEVEL", "must be debug, info, warn or error")
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		bad("LOG_FORMAT", "must be text or json")
 	}
 	for _, o := range c.AllowedOrigins {
 		if u, err := url.Parse(o); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != o {
@@ -123,7 +130,7 @@ func (c *common) cookieSecure() bool {
 
 func (c *common) logger(w io.Writer) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(c.LogLevel)) // one of the enum
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // checked by Validate
 	opts := &slog.HandlerOptions{Level: level}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, opts))

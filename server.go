@@ -89,8 +89,8 @@ func serve(ctx context.Context, c *common, io streams) error {
 		return err
 	}
 	defer closeCore()
-	password, err := k.auth.Bootstrap(ctx, c.BootstrapAdminUsername, c.BootstrapAdminPassword)
-	if err != nil {
+	hello := greeting{common: c, where: where, out: io.out}
+	if err := k.auth.Bootstrap(ctx, c.BootstrapAdminUsername, c.BootstrapAdminPassword, hello.tell); err != nil {
 		return fmt.Errorf("first start: %w", err)
 	}
 	handler, err := newHandler(c, k, logger)
@@ -99,7 +99,7 @@ func serve(ctx context.Context, c *common, io streams) error {
 	}
 	health := k.store.CheckHealth(ctx)
 	logger.Debug("self-check", "health", health.String())
-	if err := greet(io, c, listener.Addr(), where, password, health); err != nil {
+	if err := hello.print(listener.Addr(), health); err != nil {
 		return err
 	}
 	srv := &http.Server{

@@ -32,6 +32,7 @@ func requirePerm(g *guard.Guard) func(context.Context, any, graphql.Resolver, st
 			}
 			return next(ctx)
 		}
+		defer close(d.done)
 		a := guard.Action{Name: action, Verb: verb, Resource: expand(resource, args), Effect: effect}
 		if len(args) > 0 {
 			a.Args = args
@@ -46,7 +47,6 @@ func requirePerm(g *guard.Guard) func(context.Context, any, graphql.Resolver, st
 		if err != nil && (!ran || fault.From(err).Code == fault.AuditUnavailable) {
 			d.refused = err
 		}
-		close(d.done)
 		if err != nil {
 			return nil, err
 		}

@@ -28,7 +28,7 @@ func (r *mutationResolver) Logout(ctx context.Context) (*bool, error) {
 
 // ChangePassword is the resolver for the changePassword field.
 func (r *mutationResolver) ChangePassword(ctx context.Context, currentPassword string, newPassword string) (*bool, error) {
-	return done(r.Auth.ChangePassword(ctx, currentPassword, newPassword))
+	return done(renamed(r.Auth.ChangePassword(ctx, currentPassword, newPassword), "newPassword"))
 }
 
 // AuditEntries is the resolver for the auditEntries field.

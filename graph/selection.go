@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -32,4 +33,15 @@ func done(err error) (*bool, error) {
 	}
 	ok := true
 	return &ok, nil
+}
+
+// renamed puts the name of the GraphQL argument into an error about its value.
+func renamed(err error, field string) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Field == "" {
+		return err
+	}
+	out := *f
+	out.Message, out.Field = field+strings.TrimPrefix(f.Message, f.Field), field
+	return &out
 }

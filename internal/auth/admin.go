@@ -92,26 +92,27 @@ func (s *Service) SeedRoles(ctx context.Context) error {
 
 // Bootstrap seeds the built-in roles and, if there is no user at all, makes the first
 // admin. An empty password stands for a random one that must be changed at the first
-// sign-in; it is returned to be shown once. Otherwise the result is empty.
-func (s *Service) Bootstrap(ctx context.Context, name, password string) (string, error) {
+// sign-in: tell gets it before the user is made, and if it cannot pass it on, no user
+// is made.
+func (s *Service) Bootstrap(ctx context.Context, name, password string, tell func(password string) error) error {
 	if err := s.SeedRoles(ctx); err != nil {
-		return "", err
+		return err
 	}
 	if any, err := s.store.AnyUser(ctx); err != nil || any {
-		return "", err
+		return err
 	}
 	u := NewUser{Username: name, Password: password, Role: "admin", Builtin: true}
-	random := ""
 	if password == "" {
-		random = randomPassword()
-		u.Password, u.MustChangePassword = random, true
+		u.Password, u.MustChangePassword = randomPassword(), true
+		if err := tell(u.Password); err != nil {
+			return err
+		}
 	}
-	ctx = guard.WithCaller(ctx, &guard.Caller{Name: "system"})
-	err := s.AddUser(ctx, u, "first start")
-	if fault.From(err) != nil && fault.From(err).Code == fault.Conflict {
-		return "", nil // another server was first
+	err := s.AddUser(guard.WithCaller(ctx, &guard.Caller{Name: "system"}), u, "first start")
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.Conflict {
+		return fmt.Errorf("another server made the user %s at the same moment: %w", name, err)
 	}
-	return random, err
+	return err
 }
 
 func foldName(name string) string { return strings.ToLower(name) }
