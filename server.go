@@ -54,7 +54,7 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 	}
 	k := &core{store: store, recorder: audit.NewRecorder(store, audit.DefaultQueue, logger)}
 	k.guard = guard.New(guard.Config{
-		Recorder: k.recorder, Changer: store, Logger: logger,
+		Recorder: k.recorder, Changer: store, Intents: store, Logger: logger,
 		AuditReads: c.AuditAuditReads, Refusals: c.RefusalsPerMinute,
 	})
 	closeStore := func() { k.guard.Stop(); k.recorder.Stop(); store.Close() }

@@ -15,6 +15,10 @@ import (
 
 type txKey struct{}
 
+// errNoEntry, wrapped by what a change returns, takes the whole transaction back: there
+// is nothing to be recorded.
+var errNoEntry = errors.New("no entry")
+
 // conn is the transaction that ctx carries, else the pool.
 func (d *DB) conn(ctx context.Context) bun.IDB {
 	if tx, ok := ctx.Value(txKey{}).(bun.IDB); ok {
@@ -39,6 +43,9 @@ func (d *DB) Change(ctx context.Context, change func(context.Context) error, row
 	if err != nil {
 		if tx != nil {
 			_ = tx.Rollback()
+		}
+		if errors.Is(err, audit.ErrIntentClosed) {
+			return audit.Entry{}, err
 		}
 		return audit.Entry{}, fmt.Errorf("%w: %w", audit.ErrUnavailable, err)
 	}
@@ -69,6 +76,9 @@ func (d *DB) runChange(ctx context.Context, change func(context.Context) error, 
 	cerr := savepoint(ctx, tx.Tx, func(sp bun.Tx) error {
 		return change(context.WithValue(ctx, txKey{}, bun.IDB(sp)))
 	})
+	if errors.Is(cerr, errNoEntry) {
+		return audit.Entry{}, "", tx, cerr
+	}
 	e := audit.Storable(row(cerr))
 	var a appended
 	add := func(bun.Tx) error {

@@ -20,7 +20,7 @@ import (
 	"halite/internal/guard"
 )
 
-//go:generate go tool gqlgen generate --config ../gqlgen.yml
+//go:generate go tool gqlgen generate
 
 // Resolver holds what the resolvers ask.
 type Resolver struct {
@@ -56,7 +56,9 @@ func newServer(schema graphql.ExecutableSchema, logger *slog.Logger) *handler.Se
 }
 
 // persisted is automatic persisted queries with a code for each of its errors.
-type persisted struct{ extension.AutomaticPersistedQuery }
+type persisted struct {
+	extension.AutomaticPersistedQuery
+}
 
 func (p persisted) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
 	err := p.AutomaticPersistedQuery.MutateOperationParameters(ctx, params)

@@ -110,7 +110,10 @@ func (s *Service) Bootstrap(ctx context.Context, name, password string, tell fun
 	}
 	err := s.AddUser(guard.WithCaller(ctx, &guard.Caller{Name: "system"}), u, "first start")
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == fault.Conflict {
-		return fmt.Errorf("another server made the user %s at the same moment: %w", name, err)
+		if password != "" {
+			return nil // another server was first, with the password of the configuration
+		}
+		return fmt.Errorf("another server made the user %s at the same moment; the password told here is void: %w", name, err)
 	}
 	return err
 }

@@ -40,7 +40,7 @@ func (c Cookies) sign(id string) string {
 // verify returns the id of a cookie's value if its signature is good.
 func (c Cookies) verify(value string) (id string, ok bool) {
 	id, sig, found := strings.Cut(value, ".")
-	got, err := base64.RawURLEncoding.DecodeString(sig)
+	got, err := base64.RawURLEncoding.Strict().DecodeString(sig)
 	return id, found && err == nil && hmac.Equal(got, c.mac(id))
 }
 

@@ -50,12 +50,18 @@ func (h *hasher) matches(ctx context.Context, password, hash string) (bool, erro
 		return false, err
 	}
 	defer h.release()
-	known := hash != ""
+	known := readable(hash)
 	if !known {
 		hash = h.dummy
 	}
 	ok, err := argon2id.ComparePasswordAndHash(password, hash)
 	return ok && err == nil && known, nil
+}
+
+// readable reports whether hash is one that can be computed again.
+func readable(hash string) bool {
+	p, _, key, err := argon2id.DecodeHash(hash)
+	return err == nil && len(key) > 0 && p.Iterations > 0 && p.Parallelism > 0
 }
 
 func (h *hasher) acquire(ctx context.Context) error {

@@ -31,6 +31,8 @@ const (
 	Read Effect = iota
 	// Change is in our own database: it commits in one transaction with its row.
 	Change
+	// Outside is elsewhere: a durable intent precedes it, and is closed with its row.
+	Outside
 )
 
 // Action is one question put to the gate.
@@ -76,6 +78,7 @@ const statusClientClosed = 499
 type Config struct {
 	Recorder Recorder
 	Changer  Changer
+	Intents  audit.Intents
 	Logger   *slog.Logger
 	// AuditReads false silences allowed reads of the log itself. Denials never.
 	AuditReads bool
@@ -88,19 +91,24 @@ type Config struct {
 type Guard struct {
 	Config
 	refusals *limit.Counter
-	sweeper  *sweeper
+	sweeper  *background
+	settler  *background
 }
 
 // New returns a guard. Stop ends what it does in the background.
 func New(cfg Config) *Guard {
 	g := &Guard{Config: cfg, refusals: limit.New(cfg.Refusals, refusalWindow, time.Now)}
 	g.sweeper = startSweeper(g)
+	g.settler = startSettler(g)
 	return g
 }
 
 // Stop writes the counts of the windows that are open and ends the background work.
 // It is called while the recorder still runs.
-func (g *Guard) Stop() { g.sweeper.stop() }
+func (g *Guard) Stop() {
+	g.settler.stop()
+	g.sweeper.stop()
+}
 
 // Do decides whether the caller in ctx may do a, runs next if so, and records the
 // decision and how it ended. It returns nil if next did, once the row is durable.
@@ -132,8 +140,12 @@ func (g *Guard) Do(ctx context.Context, a Action, next func(context.Context) err
 		e, err := g.Recorder.Record(row(refusal))
 		return g.answer(caller, e, err, refusal)
 	}
-	if a.Effect == Change {
+	switch a.Effect {
+	case Change:
 		return g.change(ctx, caller, a, next, row)
+	case Outside:
+		return g.outside(ctx, caller, a, next, row)
+	case Read:
 	}
 	err = g.run(ctx, a, next)
 	if !g.AuditReads && strings.HasPrefix(a.Name, "audit.") {

@@ -39,6 +39,12 @@ func (m *memory) Record(e audit.Entry) (audit.Entry, error) {
 	return e, nil
 }
 
+func (m *memory) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.rows)
+}
+
 func (m *memory) set(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -148,8 +154,10 @@ func TestDo(t *testing.T) {
 			name: "panic", principal: principal(everything), next: func(context.Context) error { panic("boom") },
 			want: result{audit.Allow, 500, "allowed by role r: * *", true, fault.Internal},
 		},
-		{name: "panic with nil", principal: principal(everything), next: func(context.Context) error { panic(nil) },
-			want: result{audit.Allow, 500, "allowed by role r: * *", true, fault.Internal}},
+		{
+			name: "panic with nil", principal: principal(everything), next: func(context.Context) error { panic(nil) },
+			want: result{audit.Allow, 500, "allowed by role r: * *", true, fault.Internal},
+		},
 		{name: "a judge says no", principal: principal(everything), change: func(a *guard.Action) {
 			a.Judge = func(context.Context) (policy.Verdict, error) {
 				return policy.Verdict{Reason: "wrong"}, fault.New(fault.Unauthenticated, "No")

@@ -47,38 +47,12 @@ func addressKey(ip string) string {
 	return p.String()
 }
 
-// sweeper writes one row for each window in which callers were turned away.
-type sweeper struct {
-	quit, done chan struct{}
-}
-
-func startSweeper(g *Guard) *sweeper {
-	s := &sweeper{quit: make(chan struct{}), done: make(chan struct{})}
-	go func() {
-		defer close(s.done)
-		tick := time.NewTicker(sweepEvery)
-		defer tick.Stop()
-		var left []limit.Turned // what the log could not take yet
-		for {
-			select {
-			case <-tick.C:
-				left = g.recordTurned(append(left, g.refusals.Sweep(false)...))
-			case <-s.quit:
-				g.recordTurned(append(left, g.refusals.Sweep(true)...))
-				return
-			}
-		}
-	}()
-	return s
-}
-
-func (s *sweeper) stop() {
-	select {
-	case <-s.quit:
-	default:
-		close(s.quit)
-	}
-	<-s.done
+// startSweeper writes one row for each window in which callers were turned away.
+func startSweeper(g *Guard) *background {
+	var left []limit.Turned // what the log could not take yet
+	return startBackground(sweepEvery,
+		func() { left = g.recordTurned(append(left, g.refusals.Sweep(false)...)) },
+		func() { g.recordTurned(append(left, g.refusals.Sweep(true)...)) })
 }
 
 // maxTurnedLeft bounds the windows that wait for the log to be writable again.

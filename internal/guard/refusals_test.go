@@ -76,7 +76,7 @@ func TestRefusalsAreLimited(t *testing.T) {
 				t.Fatalf("answered %+v", f)
 			}
 		}
-		before := len(m.rows)
+		before := m.count()
 		time.Sleep(2 * time.Minute) // of the bubble's own clock
 		synctest.Wait()
 		got := map[string]audit.Entry{}

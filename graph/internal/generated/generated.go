@@ -8,11 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"halite/graph/scalar"
-	"halite/graph/view"
-	"halite/internal/audit"
-	"halite/internal/guard"
-	"halite/internal/policy"
 	"math"
 	"strconv"
 	"sync/atomic"
@@ -23,6 +18,12 @@ import (
 	"github.com/google/uuid"
 	gqlparser "github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"halite/graph/scalar"
+	"halite/graph/view"
+	"halite/internal/audit"
+	"halite/internal/guard"
+	"halite/internal/policy"
 )
 
 // region    ***************************** api!.gotpl *****************************
@@ -444,6 +445,11 @@ enum Effect {
   READ
   "The field changes something in the server's own database, in one transaction with its row."
   CHANGE
+  """
+  The field has an effect elsewhere, such as a job at Salt. A durable intent precedes it and is closed
+  together with its row; one that a crash leaves open is closed as a row with the code 504, outcome unknown.
+  """
+  OUTSIDE
 }
 
 "A moment: RFC 3339 with an offset, answered in UTC with microseconds, such as ` + "`" + `2026-01-02T03:04:05.678901Z` + "`" + `."
@@ -3916,12 +3922,14 @@ func (ec *executionContext) marshalNEffect2haliteᚋinternalᚋguardᚐEffect(ct
 
 var (
 	unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect = map[string]guard.Effect{
-		"READ":   guard.Read,
-		"CHANGE": guard.Change,
+		"READ":    guard.Read,
+		"CHANGE":  guard.Change,
+		"OUTSIDE": guard.Outside,
 	}
 	marshalNEffect2haliteᚋinternalᚋguardᚐEffect = map[guard.Effect]string{
-		guard.Read:   "READ",
-		guard.Change: "CHANGE",
+		guard.Read:    "READ",
+		guard.Change:  "CHANGE",
+		guard.Outside: "OUTSIDE",
 	}
 )
 

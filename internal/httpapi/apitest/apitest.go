@@ -143,8 +143,11 @@ func (s *Server) addUsers(tb testing.TB) {
 		name, role string
 		gone, must bool
 	}{
-		{name: "admin", role: "admin"}, {name: "operator", role: "operator"}, {name: "viewer", role: "viewer"},
-		{name: "gone", role: "admin", gone: true}, {name: "new", role: "admin", must: true},
+		{name: "admin", role: "admin"},
+		{name: "operator", role: "operator"},
+		{name: "viewer", role: "viewer"},
+		{name: "gone", role: "admin", gone: true},
+		{name: "new", role: "admin", must: true},
 	} {
 		s.ids[u.name] = uuid.New()
 		err := s.DB.CreateUser(tb.Context(), auth.User{
