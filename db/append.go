@@ -152,7 +152,7 @@ func (d *DB) appendOnce(ctx context.Context, batch []*audit.Entry) (err error) {
 		return err
 	}
 	d.writer.release()
-	if err := d.outcome(ctx, a.xid, err); err != nil {
+	if err := d.outcome(ctx, a, err); err != nil {
 		return err
 	}
 	a.fill(batch)
@@ -215,18 +215,31 @@ func (a *appended) read(p *pgconn.Pipeline, c *pgx.Conn, sd *pgconn.StatementDes
 // outcome says what became of a transaction whose COMMIT failed: nil if it is
 // committed, cause if it was rolled back, ErrOutcomeUnknown if that cannot be learnt
 // before ctx ends. ctx's own end does not count while there is time left to ask.
-func (d *DB) outcome(ctx context.Context, xid string, cause error) error {
+//
+// After a crash PostgreSQL may not know the transaction any more, and may have given
+// its id to another. So a commit counts only together with the row.
+func (d *DB) outcome(ctx context.Context, a appended, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeTimeout)
 	defer cancel()
 	for {
 		var status *string
-		err := d.pool.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8)", xid).Scan(&status)
+		var there bool
+		err := d.pool.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8)", a.xid).Scan(&status)
 		switch {
-		case err == nil && status != nil && *status == "committed":
-			d.logger.Warn("the answer of a commit was lost; it had been done", "xid", xid, "error", cause)
-			return nil
+		case sqlState(err) == "22023": // in the future
+			return cause
 		case err == nil && status != nil && *status == "aborted":
 			return cause
+		case err == nil && status != nil && *status == "committed":
+			// A statement of its own: its snapshot must be taken after that answer.
+			err := d.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM audit_log WHERE id = $1 AND at = $2)", a.first, a.at).Scan(&there)
+			switch {
+			case err == nil && !there:
+				return cause
+			case err == nil:
+				d.logger.Warn("the answer of a commit was lost; it had been done", "xid", a.xid, "error", cause)
+				return nil
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -36,7 +36,7 @@ func (d *DB) conn(ctx context.Context) bun.IDB {
 // of package audit's; after ErrUnavailable and ErrRejected neither the change nor the
 // entry is there.
 func (d *DB) Change(ctx context.Context, change func(context.Context) error, row func(error) audit.Entry) (audit.Entry, error) {
-	e, xid, tx, err := d.runChange(ctx, change, row)
+	e, a, tx, err := d.runChange(ctx, change, row)
 	if tx != nil {
 		defer func() { _ = tx.conn.Close() }()
 	}
@@ -50,7 +50,7 @@ func (d *DB) Change(ctx context.Context, change func(context.Context) error, row
 		return audit.Entry{}, fmt.Errorf("%w: %w", audit.ErrUnavailable, err)
 	}
 	if err := tx.Commit(); err != nil {
-		if err := d.outcome(ctx, xid, fmt.Errorf("%w: %w", audit.ErrUnavailable, err)); err != nil {
+		if err := d.outcome(ctx, a, fmt.Errorf("%w: %w", audit.ErrUnavailable, err)); err != nil {
 			return audit.Entry{}, err
 		}
 	}
@@ -63,21 +63,21 @@ type ownTx struct {
 	conn bun.Conn
 }
 
-func (d *DB) runChange(ctx context.Context, change func(context.Context) error, row func(error) audit.Entry) (audit.Entry, string, *ownTx, error) {
+func (d *DB) runChange(ctx context.Context, change func(context.Context) error, row func(error) audit.Entry) (audit.Entry, appended, *ownTx, error) {
 	conn, err := d.app.Conn(ctx)
 	if err != nil {
-		return audit.Entry{}, "", nil, err
+		return audit.Entry{}, appended{}, nil, err
 	}
 	tx := &ownTx{conn: conn}
 	if tx.Tx, err = conn.BeginTx(ctx, nil); err != nil {
 		_ = conn.Close()
-		return audit.Entry{}, "", nil, err
+		return audit.Entry{}, appended{}, nil, err
 	}
 	cerr := savepoint(ctx, tx.Tx, func(sp bun.Tx) error {
 		return change(context.WithValue(ctx, txKey{}, bun.IDB(sp)))
 	})
 	if errors.Is(cerr, errNoEntry) {
-		return audit.Entry{}, "", tx, cerr
+		return audit.Entry{}, appended{}, tx, cerr
 	}
 	e := audit.Storable(row(cerr))
 	var a appended
@@ -93,7 +93,7 @@ func (d *DB) runChange(ctx context.Context, change func(context.Context) error, 
 			err = savepoint(ctx, tx.Tx, add)
 		}
 	}
-	return e, a.xid, tx, err
+	return e, a, tx, err
 }
 
 // savepoint runs fn; an error of it takes back what it did and leaves tx usable.

@@ -88,6 +88,22 @@ func TestFailuresPerAddress(t *testing.T) {
 	}
 }
 
+// TestFailuresPerNetwork: who has a /64 of IPv6 has one address.
+func TestFailuresPerNetwork(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	statuses := map[int]int{}
+	for i := range 15 {
+		statuses[signIn(t, s, fmt.Sprintf("2001:db8::%x:%x", i, i), "admin", "wrong").Status]++
+	}
+	if _, n := lastRow(t, s); statuses[401] != 10 || statuses[429] != 5 || n != 11 {
+		t.Errorf("%v, %d rows", statuses, n)
+	}
+	if got := signIn(t, s, "2001:db8:0:1::1", "admin", apitest.Password); got.Status != 200 {
+		t.Errorf("the next /64: %d", got.Status)
+	}
+}
+
 func TestSuccessesDoNotCount(t *testing.T) {
 	t.Parallel()
 	s := start(t)

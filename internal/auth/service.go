@@ -245,6 +245,7 @@ func (s *Service) judgePassword(ctx context.Context, name, password string) (Use
 // takeFailure reserves a failure before the attempt, so that attempts side by side
 // cannot pass the bound together; back returns it when the attempt was none.
 func (s *Service) takeFailure(address, name string) (back func(), _ limit.Answer) {
+	address = guard.AddressKey(address)
 	byName := foldName(name) + "\x00" + address
 	if a := s.byAddress.Take(address); !a.OK {
 		return func() {}, a

@@ -20,7 +20,7 @@ const (
 // principal. Beyond the bound the caller is turned away here, before the gate, and
 // only counted: nobody fills the log from outside.
 func (g *Guard) turnAway(c *Caller) error {
-	answer := g.refusals.Take(addressKey(c.SourceIP))
+	answer := g.refusals.Take(AddressKey(c.SourceIP))
 	if answer.OK {
 		return nil
 	}
@@ -30,8 +30,8 @@ func (g *Guard) turnAway(c *Caller) error {
 	}
 }
 
-// addressKey is what counts as one address: an IPv4 address, or an IPv6 /64.
-func addressKey(ip string) string {
+// AddressKey is what counts as one address: an IPv4 address, or an IPv6 /64.
+func AddressKey(ip string) string {
 	a, err := netip.ParseAddr(ip)
 	if err != nil {
 		return ip

@@ -19,7 +19,7 @@ func (a *api) audit(w http.ResponseWriter, r *http.Request) {
 	q, bad := parseAuditQuery(r.URL.RawQuery)
 	var page audit.Page
 	err := a.Guard.Do(r.Context(), guard.Action{
-		Name: "audit.list", Verb: "view", Resource: "audit:*", Args: auditArgs(paramDecode(r.URL.RawQuery)),
+		Name: "audit.list", Verb: "view", Resource: "audit:*", Args: auditArgs(paramValues(r.URL.RawQuery)),
 	}, func(ctx context.Context) (err error) {
 		if len(bad) > 0 {
 			return fault.New(fault.BadUserInput, "a query parameter is not valid")
@@ -86,7 +86,7 @@ func auditArgs(q map[string]string) map[string]any {
 func links(h http.Header, u *url.URL, q auditQuery, total int64) {
 	link := func(offset int64, rel string) {
 		v := url.Values{}
-		for name, value := range paramDecode(u.RawQuery) {
+		for name, value := range paramValues(u.RawQuery) {
 			v.Set(name, value)
 		}
 		v.Set("limit", strconv.Itoa(q.Limit))

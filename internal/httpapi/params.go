@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,7 +33,7 @@ const maxOffset = int64(1<<63 - 1)
 // one the last counts, unknown ones are ignored, an empty one is not absent. All that
 // is wrong is reported together, in the declared order.
 func parseAuditQuery(rawQuery string) (auditQuery, []fieldError) {
-	values := paramDecode(rawQuery)
+	values := paramValues(rawQuery)
 	q := auditQuery{Limit: audit.DefaultLimit}
 	var bad []fieldError
 	parse := func(name string, read func(string) *fieldError) {
@@ -52,18 +51,18 @@ func parseAuditQuery(rawQuery string) (auditQuery, []fieldError) {
 	}
 	moment := func(into **time.Time) func(string) *fieldError {
 		return func(raw string) *fieldError {
-			t, fault := paramTime(raw)
-			if fault != "" {
-				return fieldFault("datetime_from_date_parsing", "Input should be a valid datetime or date, ", fault)
+			t, e := paramTime(raw)
+			if e != nil {
+				return e
 			}
 			*into = &t
 			return nil
 		}
 	}
 	parse("user_id", func(raw string) *fieldError {
-		id, fault := paramUUID(raw)
-		if fault != "" {
-			return fieldFault("uuid_parsing", "Input should be a valid UUID, ", fault)
+		id, e := paramUUID(raw)
+		if e != nil {
+			return e
 		}
 		q.UserID = &id
 		return nil
@@ -84,48 +83,8 @@ func parseAuditQuery(rawQuery string) (auditQuery, []fieldError) {
 	return q, bad
 }
 
-func fieldFault(kind, prefix, fault string) *fieldError {
-	return &fieldError{Type: kind, Msg: prefix + fault, Ctx: map[string]any{"error": fault}}
-}
-
-// paramDecode splits a query as Python does: a plus is a space, an escape that is none
-// stays as it is, bytes that are not UTF-8 become U+FFFD, only & separates.
-func paramDecode(raw string) map[string]string {
-	out := map[string]string{}
-	for pair := range strings.SplitSeq(raw, "&") {
-		if pair == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(pair, "=")
-		out[paramUnescape(name)] = paramUnescape(value)
-	}
-	return out
-}
-
-func paramUnescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '+':
-			b.WriteByte(' ')
-		case s[i] == '%' && i+2 < len(s) && hexDigit(s[i+1]) >= 0 && hexDigit(s[i+2]) >= 0:
-			b.WriteByte(byte(hexDigit(s[i+1])<<4 | hexDigit(s[i+2])))
-			i += 2
-		default:
-			b.WriteByte(s[i])
-		}
-	}
-	return strings.ToValidUTF8(b.String(), "\uFFFD")
-}
-
-func hexDigit(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
+// paramFault is the error of a value that cannot be parsed. about is how the message
+// starts, detail its end.
+func paramFault(kind, about, detail string) *fieldError {
+	return &fieldError{Type: kind, Msg: about + ", " + detail, Ctx: map[string]any{"error": detail}}
 }

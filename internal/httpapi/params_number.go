@@ -1,95 +1,97 @@
 package httpapi
 
 import (
-	"fmt"
-	"math/big"
+	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
 
-// maxDigits is how long a number may be before it is refused unread.
-const maxDigits = 4300
+// paramMaxDigits is how many digits an integer may have; more are an error of their own.
+const paramMaxDigits = 4300
 
-// paramInt reads a whole number from lo to hi. White space around it, a sign, single
-// underscores between digits and a fraction of zeros are let through.
-func paramInt(raw string, lo, hi int64) (int64, *fieldError) {
-	s := strings.TrimFunc(raw, unicode.IsSpace)
-	if len(s) > maxDigits {
-		return 0, &fieldError{Type: "int_parsing_size", Msg: "Unable to parse input string as an integer, exceeded maximum size"}
+// paramInt parses an integer from low to high: decimal digits, with single underscores
+// between them, behind an optional sign, in front of an optional fraction of zeros,
+// with white space around.
+func paramInt(value string, low, high int64) (int64, *fieldError) {
+	notInt := &fieldError{
+		Type: "int_parsing",
+		Msg:  "Input should be a valid integer, unable to parse string as an integer",
 	}
-	if whole, fraction, ok := strings.Cut(s, "."); ok && strings.Trim(fraction, "0") == "" {
-		s = whole
+	s := strings.TrimSpace(value)
+	sign := ""
+	if s != "" && (s[0] == '-' || s[0] == '+') {
+		sign, s = s[:1], s[1:]
 	}
-	digits := strings.TrimPrefix(s, "-")
-	if len(digits) == len(s) {
-		digits = strings.TrimPrefix(s, "+")
+	s, fraction, dotted := strings.Cut(s, ".")
+	if dotted && (fraction == "" || strings.Trim(fraction, "0") != "") {
+		return 0, notInt
 	}
-	plain := strings.ReplaceAll(digits, "_", "")
-	if plain == "" || strings.Trim(plain, "0123456789") != "" || strings.HasPrefix(digits, "_") || strings.HasSuffix(digits, "_") || strings.Contains(digits, "__") {
-		return 0, &fieldError{Type: "int_parsing", Msg: "Input should be a valid integer, unable to parse string as an integer"}
+	for i := range len(s) {
+		inside := 0 < i && i < len(s)-1 && s[i-1] != '_'
+		if (s[i] < '0' || s[i] > '9') && !(s[i] == '_' && inside) {
+			return 0, notInt
+		}
 	}
-	n, _ := new(big.Int).SetString(plain, 10)
-	if strings.HasPrefix(s, "-") {
-		n.Neg(n)
+	if s == "" {
+		return 0, notInt
 	}
+	digits := strings.TrimLeft(strings.ReplaceAll(s, "_", ""), "0")
+	if len(digits) > paramMaxDigits {
+		return 0, &fieldError{
+			Type: "int_parsing_size",
+			Msg:  "Unable to parse input string as an integer, exceeded maximum size",
+		}
+	}
+	n, err := strconv.ParseInt(sign+"0"+digits, 10, 64)
 	switch {
-	case n.Cmp(big.NewInt(lo)) < 0:
+	case n < low:
 		return 0, &fieldError{
-			Type: "greater_than_equal", Ctx: map[string]any{"ge": lo},
-			Msg: fmt.Sprintf("Input should be greater than or equal to %d", lo),
+			Type: "greater_than_equal", Ctx: map[string]any{"ge": low},
+			Msg: "Input should be greater than or equal to " + strconv.FormatInt(low, 10),
 		}
-	case n.Cmp(big.NewInt(hi)) > 0:
+	case n > high || err != nil: // err: beyond 64 bits, and n the nearest that is not
 		return 0, &fieldError{
-			Type: "less_than_equal", Ctx: map[string]any{"le": hi},
-			Msg: fmt.Sprintf("Input should be less than or equal to %d", hi),
+			Type: "less_than_equal", Ctx: map[string]any{"le": high},
+			Msg: "Input should be less than or equal to " + strconv.FormatInt(high, 10),
 		}
 	}
-	return n.Int64(), nil
+	return n, nil
 }
 
-// paramUUID reads a UUID with hyphens, as 32 digits, in braces or as a URN, in either
-// case. fault says what is wrong, in the words that clients know.
-func paramUUID(raw string) (id uuid.UUID, fault string) {
-	body, offset, simple := raw, 0, true
-	switch {
-	case len(raw) >= 2 && raw[0] == '{' && raw[len(raw)-1] == '}':
-		body, offset, simple = raw[1:len(raw)-1], 1, false
-	case strings.HasPrefix(raw, "urn:uuid:"):
-		body, offset, simple = raw[len("urn:uuid:"):], len("urn:uuid:"), false
+// paramUUID parses a UUID: 32 hexadecimal digits, bare or in the usual five groups,
+// and the groups also in braces or behind `urn:uuid:`.
+func paramUUID(value string) (uuid.UUID, *fieldError) {
+	fault := func(detail string) (uuid.UUID, *fieldError) {
+		return uuid.UUID{}, paramFault("uuid_parsing", "Input should be a valid UUID", detail)
 	}
-	var hyphens []int
-	for i, r := range body {
-		switch {
-		case r == '-':
-			hyphens = append(hyphens, i)
-		case r >= utf8.RuneSelf || hexDigit(byte(r)) < 0:
-			return id, fmt.Sprintf("invalid character: found `%c` at %d", r, i+offset+1)
+	s, bare := value, true
+	if inner, ok := strings.CutPrefix(value, "urn:uuid:"); ok {
+		s, bare = inner, false
+	} else if len(value) > 1 && value[0] == '{' && value[len(value)-1] == '}' {
+		s, bare = value[1:len(value)-1], false
+	}
+	before := strings.Index(value, s)
+	for i, r := range s {
+		if r != '-' && (r > 'f' || paramHex(byte(r)) < 0) {
+			return fault("invalid character: found `" + string(r) + "` at " + strconv.Itoa(before+i+1))
 		}
 	}
-	if len(hyphens) == 0 && simple {
-		if len(body) != 32 {
-			return id, fmt.Sprintf("invalid length: expected length 32 for simple format, found %d", len(raw))
+	groups := strings.Split(s, "-")
+	if bare && len(groups) == 1 {
+		if len(s) != 32 {
+			return fault("invalid length: expected length 32 for simple format, found " + strconv.Itoa(len(s)))
 		}
-		id, _ = uuid.Parse(body)
-		return id, ""
+		return uuid.MustParse(s), nil
 	}
-	if len(hyphens) != 4 {
-		return id, fmt.Sprintf("invalid group count: expected 5, found %d", len(hyphens)+1)
+	if len(groups) != 5 {
+		return fault("invalid group count: expected 5, found " + strconv.Itoa(len(groups)))
 	}
-	start := 0
-	for group, want := range []int{8, 4, 4, 4, 12} {
-		end := len(body)
-		if group < 4 {
-			end = hyphens[group]
+	for i, want := range [5]int{8, 4, 4, 4, 12} {
+		if len(groups[i]) != want {
+			return fault("invalid group length in group " + strconv.Itoa(i) +
+				": expected " + strconv.Itoa(want) + ", found " + strconv.Itoa(len(groups[i])))
 		}
-		if end-start != want {
-			return id, fmt.Sprintf("invalid group length in group %d: expected %d, found %d", group, want, end-start)
-		}
-		start = end + 1
 	}
-	id, _ = uuid.Parse(body)
-	return id, ""
+	return uuid.MustParse(s), nil
 }

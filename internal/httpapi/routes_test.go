@@ -371,3 +371,33 @@ func TestSilentReads(t *testing.T) {
 		},
 	})
 }
+
+// TestRefusalsOverREST: beyond the bound nobody gets a row, and who is signed in does.
+func TestRefusalsOverREST(t *testing.T) {
+	t.Parallel()
+	s := apitest.Start(t, apitest.Options{Refusals: 2})
+	refused := []audit.Entry{s.Row("", "audit.list", "view", "audit:*", audit.Deny, 401, defaultArgs, "not authenticated")}
+	const limited = `{"detail":"Too many requests without a session from this address"}`
+	run(t, s, []step{
+		{name: "first", method: "GET", path: "/api/audit", status: 401, body: `{"detail":"Not authenticated"}`, rows: refused},
+		{name: "second", method: "GET", path: "/api/audit", status: 401, body: `{"detail":"Not authenticated"}`, rows: append([]audit.Entry{}, refused...)},
+		{name: "third", method: "GET", path: "/api/audit", status: 429, body: limited},
+		{name: "another route", method: "POST", path: "/api/auth/change-password", send: `{"current_password":"x","new_password":"y"}`, status: 429, body: limited},
+		{name: "signed in", method: "GET", path: "/api/audit", cookie: s.Cookie(t, "viewer"), status: 403, body: `{"detail":"Forbidden"}`,
+			rows: []audit.Entry{s.Row("viewer", "audit.list", "view", "audit:*", audit.Deny, 403, defaultArgs, reasonViewer)}},
+		{name: "sign-in is not limited by it", method: "POST", path: "/api/auth/login", send: `{"username":"operator","password":"` + apitest.Password + `"}`, status: 200, body: operatorOut,
+			rows: []audit.Entry{s.Row("operator", "auth.login", "", "user:operator", audit.Allow, 200, `{"username":"operator"}`, "password accepted")}},
+	})
+	if got := s.Do(t, "GET", "/api/audit", ""); got.Header.Get("Retry-After") == "" || got.Header.Get("Retry-After") == "0" {
+		t.Errorf("Retry-After %q", got.Header.Get("Retry-After"))
+	}
+	s.Guard.Stop()
+	rows := s.Rows(t)
+	want := audit.Entry{
+		ID: int64(len(rows)), Action: "http.rate_limit", Resource: "address:127.0.0.1", Decision: audit.Deny, ResultCode: 429,
+		Reason: "too many refusals without a session", SourceIP: apitest.Address, Args: []byte(`{"address":"127.0.0.1","turned_away":3,"window_s":60}`),
+	}
+	if diff := apitest.Diff([]audit.Entry{want}, rows[len(rows)-1:]); diff != "" {
+		t.Errorf("the window's row, -want +got\n%s", diff)
+	}
+}

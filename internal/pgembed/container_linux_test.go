@@ -56,7 +56,6 @@ func withoutCapabilities(t *testing.T, cmd *exec.Cmd, capabilities ...uintptr) *
 	if len(capabilities) == 0 {
 		return cmd
 	}
-	needRoot(t)
 	for i, variable := range cmd.Env {
 		if helper, ok := strings.CutPrefix(variable, helperVariable+"="); ok {
 			cmd.Env[i] = helperVariable + "=drop"
@@ -70,6 +69,7 @@ func withoutCapabilities(t *testing.T, cmd *exec.Cmd, capabilities ...uintptr) *
 // TestRootWithoutSetuid: root that may not become anybody else is told so.
 func TestRootWithoutSetuid(t *testing.T) {
 	t.Parallel()
+	needRoot(t)
 	p := launch(t, withoutCapabilities(t, helperCommand(t, "serve", newDir(t)), capSetuid))
 	if !strings.HasPrefix(p.firstLine, "error unsupported") || !strings.Contains(p.firstLine, "DATABASE_URL") {
 		t.Error(p.firstLine)

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// takeLock takes the folder's lock, which lasts until the file is closed or the
+// takeLock takes the folder's lock, which lasts until releaseLock or until the
 // process dies, or fails at once with ErrLocked. The file holds the owner's pid
 // for people to read; it is never removed.
 func takeLock(path string) (*os.File, error) {
@@ -30,4 +30,11 @@ func takeLock(path string) (*os.File, error) {
 		_, _ = fmt.Fprintln(f, os.Getpid())
 	}
 	return f, nil
+}
+
+// releaseLock gives the lock up. Closing alone would not: a child that this process is
+// starting at this moment holds a copy of the file until it runs its own program.
+func releaseLock(f *os.File) {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	_ = f.Close()
 }

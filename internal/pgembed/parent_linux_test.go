@@ -92,11 +92,19 @@ func TestOrphan(t *testing.T) {
 	for name, without := range map[string][]uintptr{"": nil, "without CAP_SYS_PTRACE": {capSysPtrace}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			if without != nil {
+				needRoot(t)
+			}
 			dir := newDir(t)
 			p := launch(t, helperCommand(t, "orphan", dir))
 			if p.url == "" {
 				t.Fatal(p.firstLine)
 			}
+			t.Cleanup(func() {
+				if t.Failed() {
+					_ = syscall.Kill(p.postmaster, syscall.SIGQUIT) // nobody else would end it
+				}
+			})
 			do(t, p.url, "CREATE TABLE kept AS SELECT 'committed' AS text")
 			open := connect(t, p.url)
 			p.kill(t)

@@ -58,7 +58,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s, err := c.start(ctx, lock)
 	if err != nil {
-		lock.Close()
+		releaseLock(lock)
 		return nil, err
 	}
 	return s, nil
@@ -168,7 +168,7 @@ func (c *cluster) spawn(bin binaries, run string, lock *os.File) (*Server, error
 		started <- nil
 		s.wait(cmd)
 		_ = os.Remove(run) // one in the temporary folder must not remain; fails if it is not empty
-		lock.Close()
+		releaseLock(lock)
 		close(s.done)
 	}()
 	if err := <-started; err != nil {

@@ -50,8 +50,7 @@ func run(m *testing.M, durable bool) int {
 	if err := os.Chmod(dir, 0o755); err != nil { // the server may run as another user
 		return fail(err)
 	}
-	server, err = pgembed.Start(context.Background(), pgembed.Config{Dir: filepath.Join(dir, "data"), Logger: Quiet})
-	if err != nil {
+	if err := startServer(dir); err != nil {
 		return fail(err)
 	}
 	defer func() { _ = server.Stop() }()
@@ -113,15 +112,26 @@ func Conn(tb testing.TB, dbURL, as string) *pgx.Conn {
 	return c
 }
 
+// startServer starts a server with room for the pools of many tests side by side.
+func startServer(dir string) (err error) {
+	cfg := pgembed.Config{Dir: filepath.Join(dir, "data"), Logger: Quiet}
+	if server, err = pgembed.Start(context.Background(), cfg); err != nil {
+		return err
+	}
+	if err := execute("ALTER SYSTEM SET max_connections = 500"); err != nil {
+		return err
+	}
+	if err := server.Stop(); err != nil {
+		return err
+	}
+	server, err = pgembed.Start(context.Background(), cfg)
+	return err
+}
+
 func prepare() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	c, err := pgx.Connect(ctx, withDatabase("postgres", "postgres"))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = c.Close(ctx) }()
-	if _, err := c.Exec(ctx, "CREATE DATABASE "+template+" OWNER halite"); err != nil {
+	if err := execute("CREATE DATABASE " + template + " OWNER halite"); err != nil {
 		return err
 	}
 	d, err := db.Open(ctx, db.Config{URL: withDatabase("halite", template), Logger: Quiet})
@@ -134,15 +144,24 @@ func prepare() error {
 
 func admin(tb testing.TB, sql string) {
 	tb.Helper()
-	ctx := context.Background()
+	if err := execute(sql); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// execute runs a statement as the superuser, outside of the tests' databases.
+func execute(sql string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	c, err := pgx.Connect(ctx, withDatabase("postgres", "postgres"))
 	if err != nil {
-		tb.Fatal(err)
+		return err
 	}
 	defer func() { _ = c.Close(ctx) }()
 	if _, err := c.Exec(ctx, sql); err != nil {
-		tb.Fatal(err)
+		return fmt.Errorf("%s: %w", sql, err)
 	}
+	return nil
 }
 
 func withDatabase(user, name string) string {

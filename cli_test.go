@@ -1,0 +1,250 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"halite/internal/pgtest"
+)
+
+// logged is the log of a database, a line for each row.
+func logged(t *testing.T, c *pgx.Conn) []string {
+	t.Helper()
+	rows, err := c.Query(t.Context(), `SELECT concat_ws(' ', id, coalesce(user_id::text, '-'), coalesce(username, '-'), action, resource,
+		decision, result_code, coalesce(args_json::text, '-'), coalesce(reason, '-')) FROM audit_log ORDER BY id`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+// TestUsersAtTheCommandLine, without a server: each change leaves its row.
+func TestUsersAtTheCommandLine(t *testing.T) {
+	t.Parallel()
+	url := pgtest.URL(t)
+	c := pgtest.Conn(t, url, "halite")
+	me := "cli:" + osUser()
+	do := func(stdin string, args ...string) (int, string) {
+		t.Helper()
+		code, out, said := runHere(t, stdin, append(args, "--database-url="+url, "--cookie-secret="+testSecret)...)
+		return code, out + said
+	}
+	for _, s := range []struct {
+		stdin string
+		args  []string
+		code  int
+		says  string
+		row   string // without its id
+	}{
+		{
+			"long enough\n",
+			[]string{"user", "add", "Alice", "--role", "viewer", "--password-stdin"},
+			0, "user Alice added with role viewer\n",
+			`- ` + me + ` user.create user:Alice allow 201 {"role": "viewer", "password": "<redacted>", "username": "Alice", "must_change_pw": false} command line`,
+		},
+		{
+			"long enough",
+			[]string{"user", "add", "ALICE", "--role", "viewer", "--password-stdin"},
+			1, "halite: Username already exists\n",
+			`- ` + me + ` user.create user:ALICE allow 409 {"role": "viewer", "password": "<redacted>", "username": "ALICE", "must_change_pw": false} command line`,
+		},
+		{
+			"short\n",
+			[]string{"user", "add", "bob", "--role", "viewer", "--password-stdin"},
+			1, "halite: password: should have at least 8 characters\n",
+			`- ` + me + ` user.create user:bob allow 422 {"role": "viewer", "password": "<redacted>", "username": "bob", "must_change_pw": false} command line`,
+		},
+		{
+			"long enough",
+			[]string{"user", "add", "bob", "--role", "none", "--password-stdin"},
+			1, "halite: role: there is no role \"none\"\n",
+			`- ` + me + ` user.create user:bob allow 422 {"role": "none", "password": "<redacted>", "username": "bob", "must_change_pw": false} command line`,
+		},
+		{"long enough", []string{"user", "add", "bob", "--role", "viewer"}, 1, "halite: there is no terminal to ask for the password at; use --password-stdin\n", ""},
+		{
+			"another one\r\n",
+			[]string{"user", "passwd", "alice", "--password-stdin"},
+			0, "password of alice set; the user's sessions have ended\n",
+			`- ` + me + ` user.password_reset user:Alice allow 204 {"new_password": "<redacted>", "must_change_pw": false} command line`,
+		},
+		{
+			"another one",
+			[]string{"user", "passwd", "carol", "--password-stdin"},
+			1, "halite: User not found\n",
+			`- ` + me + ` user.password_reset user:carol allow 404 {"new_password": "<redacted>", "must_change_pw": false} command line`,
+		},
+	} {
+		before := len(logged(t, c))
+		code, said := do(s.stdin, s.args...)
+		if code != s.code || said != s.says {
+			t.Errorf("%v: exit status %d, %q", s.args, code, said)
+		}
+		var want []string
+		if s.row != "" {
+			want = []string{fmt.Sprint(before+1) + " " + s.row}
+		}
+		if diff := cmp.Diff(want, append([]string(nil), logged(t, c)[before:]...)); diff != "" {
+			t.Errorf("%v: rows, -want +got\n%s", s.args, diff)
+		}
+	}
+	for _, line := range logged(t, c) {
+		if strings.Contains(line, "enough") || strings.Contains(line, "another") {
+			t.Errorf("a password is in the log: %s", line)
+		}
+	}
+	var role string
+	if err := c.QueryRow(t.Context(), `SELECT string_agg(r.name, ' ') FROM users u JOIN user_roles ur ON ur.user_id = u.id JOIN roles r ON r.id = ur.role_id`).Scan(&role); err != nil || role != "viewer" {
+		t.Errorf("roles %q, %v", role, err)
+	}
+}
+
+// TestUsersBesideAServer: the new user can sign in at once, and a new password ends
+// the sessions.
+func TestUsersBesideAServer(t *testing.T) {
+	t.Parallel()
+	database := []string{"--database-url=" + pgtest.URL(t), "--cookie-secret=" + testSecret}
+	url, _ := serveHere(t, append(database, "--bootstrap-admin-password="+adminPassword)...)
+	if code, _, said := runHere(t, "first password\n", append(database, "user", "add", "dora", "--role=operator", "--password-stdin")...); code != 0 {
+		t.Fatal(said)
+	}
+	cookie := signIn(t, url, "Dora", "first password")
+	status := func() int {
+		t.Helper()
+		res, _, err := get(t.Context(), url+"/api/audit", cookie)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode
+	}
+	if got := status(); got != http.StatusOK {
+		t.Errorf("status %d", got)
+	}
+	if code, _, said := runHere(t, "second password\n", append(database, "user", "passwd", "dora", "--password-stdin")...); code != 0 {
+		t.Fatal(said)
+	}
+	if got := status(); got != http.StatusUnauthorized {
+		t.Errorf("the session goes on: status %d", got)
+	}
+	signIn(t, url, "dora", "second password")
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	url := pgtest.URL(t)
+	c := pgtest.Conn(t, url, "halite")
+	there := func() (ok bool) {
+		t.Helper()
+		if err := c.QueryRow(t.Context(), "SELECT to_regclass('audit_log') IS NOT NULL").Scan(&ok); err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	do := func(args ...string) (int, string) {
+		t.Helper()
+		code, out, said := runHere(t, "", append(args, "--database-url="+url, "--cookie-secret="+testSecret)...)
+		return code, out + said
+	}
+	if code, said := do("migrate"); code != 0 || !strings.Contains(said, "the schema is up to date") {
+		t.Errorf("up: %d %s", code, said)
+	}
+	if code, said := do("migrate", "down"); code != 0 || !strings.Contains(said, "the schema is gone") || there() {
+		t.Errorf("down: %d %s", code, said)
+	}
+	if code, said := do("migrate", "up"); code != 0 || !there() {
+		t.Errorf("up again: %d %s", code, said)
+	}
+	code, _, said := runHere(t, "long enough", "user", "add", "x", "--role=viewer", "--password-stdin", "--database-url="+url, "--cookie-secret="+testSecret)
+	if code != 0 {
+		t.Fatal(said)
+	}
+	if code, said := do("migrate", "down"); code != 1 || !there() || !strings.Contains(said, "rows") {
+		t.Errorf("down with rows: %d %s", code, said)
+	}
+	if got := logged(t, c); len(got) != 1 {
+		t.Errorf("log %v", got)
+	}
+}
+
+func TestReadAll(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"": "", "a": "a", "a\n": "a", "a\r\n": "a", "a\n\n": "a\n", " a ": " a ", "a\nb\n": "a\nb"} {
+		if got, err := readAll(strings.NewReader(in)); got != want || err != nil {
+			t.Errorf("%q became %q, %v", in, got, err)
+		}
+	}
+}
+
+// TestEmbedded is a whole life on the embedded database: a first start, a second one
+// that is refused, users beside the server and without it.
+func TestEmbedded(t *testing.T) {
+	t.Parallel()
+	root := ""
+	if _, err := os.Stat("/dev/shm"); err == nil {
+		root = "/dev/shm"
+	}
+	parent, err := os.MkdirTemp(root, "halite-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(parent) })
+	if err := os.Chmod(parent, 0o755); err != nil { // PostgreSQL may run as another user
+		t.Fatal(err)
+	}
+	dir := filepath.Join(parent, "data")
+	url, stop := serveHere(t, "--data-dir="+dir)
+	if code, _, said := runHere(t, "", "serve", "--listen-port=0", "--data-dir="+dir); code != 1 || !strings.Contains(said, dir) {
+		t.Errorf("a second server: exit status %d, %s", code, said)
+	}
+	for _, name := range []string{"admin_password", "cookie_secret"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	first, err := os.ReadFile(filepath.Join(dir, "admin_password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The random password works, and must be changed before anything else.
+	admin := signIn(t, url, "admin", strings.TrimSpace(string(first)))
+	if res, body, err := get(t.Context(), url+"/api/audit", admin); err != nil || res.StatusCode != http.StatusForbidden {
+		t.Errorf("%v %s", err, body)
+	}
+	if code, _, said := runHere(t, "first password\n", "user", "add", "erin", "--role=admin", "--password-stdin", "--data-dir="+dir); code != 0 {
+		t.Fatal(said)
+	}
+	cookie := signIn(t, url, "erin", "first password")
+	if code := stop(); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+	if code, _, said := runHere(t, "second password\n", "user", "passwd", "erin", "--password-stdin", "--data-dir="+dir); code != 0 {
+		t.Fatal(said)
+	}
+	url, _ = serveHere(t, "--data-dir="+dir)
+	if res, body, err := get(t.Context(), url+"/api/audit", cookie); err != nil || res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a session that has ended: %v %s", err, body)
+	}
+	res, body, err := get(t.Context(), url+"/api/audit?limit=500", signIn(t, url, "erin", "second password"))
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%v %s", err, body)
+	}
+	var actions []string
+	for _, part := range strings.Split(body, `"action":"`)[1:] {
+		action, _, _ := strings.Cut(part, `"`)
+		actions = append(actions, action)
+	}
+	want := []string{"auth.login", "audit.list", "user.password_reset", "auth.login", "user.create", "audit.list", "auth.login", "user.create"}
+	if diff := cmp.Diff(want, actions); diff != "" {
+		t.Errorf("the log, newest first, -want +got\n%s", diff)
+	}
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"halite/internal/pgtest"
+)
+
+// programVariable makes the test binary the program itself, so that tests can start
+// it as a process of its own and send it signals.
+const programVariable = "HALITE_TEST_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(programVariable) != "" {
+		main()
+		return
+	}
+	pgtest.Main(m, false)
+}
+
+// testSecret is a COOKIE_SECRET; adminPassword is BOOTSTRAP_ADMIN_PASSWORD.
+const (
+	testSecret    = "0123456789abcdef0123456789abcdef"
+	adminPassword = "changeme-please"
+)
+
+// program is a command that runs the program. Its environment is args beside what
+// the process needs of its own.
+func program(ctx context.Context, env []string, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, os.Args[0], args...)
+	c.Env = append([]string{programVariable + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LISTEN_PORT=0"}, env...)
+	return c
+}
+
+// output collects what a program says; it may be read meanwhile.
+type output struct {
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	said chan struct{} // told of every write
+}
+
+func newOutput() *output { return &output{said: make(chan struct{}, 1)} }
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	select {
+	case o.said <- struct{}{}:
+	default:
+	}
+	return o.buf.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+var restLine = regexp.MustCompile(`REST +(http://\S+)/api/audit`)
+
+// address waits until the program has said where it is. ended tells that it has
+// ended instead.
+func (o *output) address(t *testing.T, ended <-chan struct{}) string {
+	t.Helper()
+	for {
+		if m := restLine.FindStringSubmatch(o.String()); m != nil {
+			return m[1]
+		}
+		select {
+		case <-o.said:
+		case <-ended:
+			t.Fatalf("it ended before it served:\n%s", o)
+		}
+	}
+}
+
+// runHere runs the program in this process, to its end.
+func runHere(t *testing.T, stdin string, args ...string) (code int, out, err string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = run(t.Context(), args, streams{in: strings.NewReader(stdin), out: &o, err: &e})
+	return code, o.String(), e.String()
+}
+
+// serveHere serves in this process until stop is called, which returns the exit
+// status. It is called at the end of the test at the latest.
+func serveHere(t *testing.T, args ...string) (url string, stop func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	out, ended := newOutput(), make(chan struct{})
+	code := 0
+	go func() {
+		defer close(ended)
+		code = run(ctx, append([]string{"--listen-port=0"}, args...), streams{in: strings.NewReader(""), out: out, err: out})
+	}()
+	stop = func() int {
+		cancel()
+		<-ended
+		return code
+	}
+	t.Cleanup(func() { stop() })
+	return out.address(t, ended), stop
+}
+
+// signIn returns the Cookie header of a new session.
+func signIn(t *testing.T, url, name, password string) string {
+	t.Helper()
+	res, err := http.Post(url+"/api/auth/login", "application/json", strings.NewReader(`{"username":"`+name+`","password":"`+password+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, _ := io.ReadAll(res.Body)
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("sign-in of %s: %d %s", name, res.StatusCode, b)
+	}
+	cookie, _, _ := strings.Cut(res.Header.Get("Set-Cookie"), ";")
+	return cookie
+}
+
+// get asks for a path with a cookie.
+func get(ctx context.Context, url, cookie string) (*http.Response, string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	req.Header.Set("Cookie", cookie)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	return res, string(b), err
+}
