@@ -24,7 +24,7 @@ build: ## Build bin/halite
 
 .PHONY: run
 run: setup build ## Set up, build and serve on the embedded database in ./.data
-	HALITE_DATA_DIR=$${HALITE_DATA_DIR:-$(CURDIR)/.data} LISTEN_PORT=$${LISTEN_PORT:-$(PORT)} ./$(BIN)
+	@HALITE_DATA_DIR=$${HALITE_DATA_DIR:-$(CURDIR)/.data} LISTEN_PORT=$${LISTEN_PORT:-$(PORT)} ./$(BIN)
 
 .PHONY: test
 test: setup web-setup check-format check-generated vet test-go test-web ## Run every check and test

@@ -75,7 +75,7 @@ func (d *DB) ensurePartition(ctx context.Context, month time.Time) error {
 				return err
 			}
 		}
-		d.logger.Info("partition made", "partition", name)
+		d.logger.Debug("partition made", "partition", name)
 		return nil
 	})
 }

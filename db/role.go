@@ -82,10 +82,10 @@ func (d *DB) grant(ctx context.Context, role string) error {
 	return migrations.Locked(ctx, d.owner.DB, func(ctx context.Context) error {
 		var ok bool
 		err := d.opool.QueryRow(ctx, `SELECT has_table_privilege($1, 'audit_log', 'INSERT')
-			AND has_table_privilege($1, 'audit_log', 'SELECT') AND NOT has_table_privilege($1, 'audit_log', 'UPDATE')
-			AND NOT has_table_privilege($1, 'audit_log', 'DELETE') AND NOT has_table_privilege($1, 'audit_log', 'TRUNCATE')
-			AND has_column_privilege($1, 'audit_head', 'last_id', 'UPDATE') AND NOT has_table_privilege($1, 'audit_head', 'INSERT')
-			AND NOT has_table_privilege($1, 'audit_head', 'DELETE')
+			AND has_table_privilege($1, 'audit_log', 'SELECT') AND NOT has_any_column_privilege($1, 'audit_log', 'UPDATE')
+			AND NOT has_table_privilege($1, 'audit_log', 'DELETE, TRUNCATE, TRIGGER')
+			AND has_column_privilege($1, 'audit_head', 'last_id', 'UPDATE')
+			AND NOT has_table_privilege($1, 'audit_head', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
 			AND has_table_privilege($1, 'users', 'DELETE') AND has_table_privilege($1, 'roles', 'DELETE')
 			AND has_table_privilege($1, 'permissions', 'DELETE') AND has_table_privilege($1, 'user_roles', 'DELETE')
 			AND has_table_privilege($1, 'sessions', 'DELETE') AND has_table_privilege($1, 'audit_intents', 'DELETE') AND has_schema_privilege($1, 'public', 'USAGE')`, role).Scan(&ok)

@@ -32,6 +32,8 @@ func requirePerm(g *guard.Guard) func(context.Context, any, graphql.Resolver, st
 			}
 			return next(ctx)
 		}
+		// It is a no until the gate has answered: a panic there must let nobody pass.
+		d.refused = fault.New(fault.Internal, "Internal server error")
 		defer close(d.done)
 		a := guard.Action{Name: action, Verb: verb, Resource: expand(resource, args), Effect: effect}
 		if len(args) > 0 {
@@ -44,6 +46,7 @@ func requirePerm(g *guard.Guard) func(context.Context, any, graphql.Resolver, st
 			value, err = next(ctx)
 			return err
 		})
+		d.refused = nil
 		if err != nil && (!ran || fault.From(err).Code == fault.AuditUnavailable) {
 			d.refused = err
 		}

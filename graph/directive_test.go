@@ -264,6 +264,23 @@ func TestNoRowNoAnswer(t *testing.T) {
 	}
 }
 
+// panicking is a recorder that has a fault.
+type panicking struct{}
+
+func (panicking) Record(audit.Entry) (audit.Entry, error) { panic("the password is hunter2") }
+
+// TestGatePanics: a fault in the gate itself is a no for every element of a list, and
+// nobody waits for ever.
+func TestGatePanics(t *testing.T) {
+	t.Parallel()
+	s := startProbe(t, apitest.Options{Recorder: func(guard.Recorder) guard.Recorder { return panicking{} }})
+	r, _ := ask(t, s, s.Cookie(t, "admin"), `{ things { secret children { secret } } }`, nil)
+	if string(r.Data) != `{"things":[{"secret":null,"children":[{"secret":null},{"secret":null}]},{"secret":null,"children":[{"secret":null},{"secret":null}]}]}` ||
+		strings.Join(slices.Compact(r.Codes()), " ") != "INTERNAL_SERVER_ERROR" || len(r.Errors) != 6 || strings.Contains(r.Body, "hunter2") {
+		t.Error(r.Body)
+	}
+}
+
 // TestDepth: 12 fields deep pass, 13 do not, also by way of fragments.
 func TestDepth(t *testing.T) {
 	t.Parallel()

@@ -56,6 +56,7 @@ func serve(t *testing.T, program, dir string) *process {
 	p := &process{cmd: cmd, ended: make(chan struct{})}
 	base := make(chan string, 1)
 	go func() {
+		defer close(p.ended)
 		address := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			if a := address.FindString(lines.Text()); a != "" && len(base) == 0 {
@@ -67,7 +68,6 @@ func serve(t *testing.T, program, dir string) *process {
 	go func() {
 		_ = cmd.Wait()
 		w.Close()
-		close(p.ended)
 	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill() // fails if it has ended

@@ -74,13 +74,15 @@ func TestCORS(t *testing.T) {
 		{"a foe asks beforehand", []string{friend}, "OPTIONS", []string{"Origin", foe, "Access-Control-Request-Method", "POST"}, map[string]string{"Access-Control-Allow-Origin": ""}},
 		{"nobody is allowed", nil, "GET", []string{"Origin", friend}, map[string]string{"Access-Control-Allow-Origin": "", "Access-Control-Allow-Credentials": ""}},
 	} {
-		s := apitest.Start(t, apitest.Options{AllowedOrigins: c.allowed})
-		got := s.Do(t, c.method, "/api/auth/me", "", c.header...)
-		for name, want := range c.want {
-			if got.Header.Get(name) != want {
-				t.Errorf("%s: %s %q, want %q", c.name, name, got.Header.Get(name), want)
+		t.Run(c.name, func(t *testing.T) {
+			s := apitest.Start(t, apitest.Options{AllowedOrigins: c.allowed})
+			got := s.Do(t, c.method, "/api/auth/me", "", c.header...)
+			for name, want := range c.want {
+				if got.Header.Get(name) != want {
+					t.Errorf("%s %q, want %q", name, got.Header.Get(name), want)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -114,11 +116,13 @@ func TestClientAddress(t *testing.T) {
 		{prefixes("127.0.0.0/8"), "2001:DB8::1%eth0", "2001:db8::1"},
 		{prefixes("127.0.0.0/8"), "::ffff:192.0.2.1", "192.0.2.1"},
 	} {
-		s := apitest.Start(t, apitest.Options{TrustedProxies: c.trusted})
-		s.Do(t, "GET", "/api/audit", "", "X-Forwarded-For", c.forwarded)
-		if rows := s.Rows(t); len(rows) != 1 || rows[0].SourceIP != c.want {
-			t.Errorf("%v, %q: rows %+v, want %s", c.trusted, c.forwarded, rows, c.want)
-		}
+		t.Run(c.forwarded, func(t *testing.T) {
+			s := apitest.Start(t, apitest.Options{TrustedProxies: c.trusted})
+			s.Do(t, "GET", "/api/audit", "", "X-Forwarded-For", c.forwarded)
+			if rows := s.Rows(t); len(rows) != 1 || rows[0].SourceIP != c.want {
+				t.Errorf("with %v trusted: rows %+v, want %s", c.trusted, rows, c.want)
+			}
+		})
 	}
 }
 

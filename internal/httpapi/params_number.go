@@ -28,8 +28,10 @@ func paramInt(value string, low, high int64) (int64, *fieldError) {
 		return 0, notInt
 	}
 	for i := range len(s) {
-		inside := 0 < i && i < len(s)-1 && s[i-1] != '_'
-		if (s[i] < '0' || s[i] > '9') && !(s[i] == '_' && inside) {
+		between := 0 < i && i < len(s)-1 && s[i-1] != '_'
+		switch {
+		case s[i] >= '0' && s[i] <= '9', s[i] == '_' && between:
+		default:
 			return 0, notInt
 		}
 	}

@@ -383,10 +383,14 @@ func TestRefusalsOverREST(t *testing.T) {
 		{name: "second", method: "GET", path: "/api/audit", status: 401, body: `{"detail":"Not authenticated"}`, rows: append([]audit.Entry{}, refused...)},
 		{name: "third", method: "GET", path: "/api/audit", status: 429, body: limited},
 		{name: "another route", method: "POST", path: "/api/auth/change-password", send: `{"current_password":"x","new_password":"y"}`, status: 429, body: limited},
-		{name: "signed in", method: "GET", path: "/api/audit", cookie: s.Cookie(t, "viewer"), status: 403, body: `{"detail":"Forbidden"}`,
-			rows: []audit.Entry{s.Row("viewer", "audit.list", "view", "audit:*", audit.Deny, 403, defaultArgs, reasonViewer)}},
-		{name: "sign-in is not limited by it", method: "POST", path: "/api/auth/login", send: `{"username":"operator","password":"` + apitest.Password + `"}`, status: 200, body: operatorOut,
-			rows: []audit.Entry{s.Row("operator", "auth.login", "", "user:operator", audit.Allow, 200, `{"username":"operator"}`, "password accepted")}},
+		{
+			name: "signed in", method: "GET", path: "/api/audit", cookie: s.Cookie(t, "viewer"), status: 403, body: `{"detail":"Forbidden"}`,
+			rows: []audit.Entry{s.Row("viewer", "audit.list", "view", "audit:*", audit.Deny, 403, defaultArgs, reasonViewer)},
+		},
+		{
+			name: "sign-in is not limited by it", method: "POST", path: "/api/auth/login", send: `{"username":"operator","password":"` + apitest.Password + `"}`, status: 200, body: operatorOut,
+			rows: []audit.Entry{s.Row("operator", "auth.login", "", "user:operator", audit.Allow, 200, `{"username":"operator"}`, "password accepted")},
+		},
 	})
 	if got := s.Do(t, "GET", "/api/audit", ""); got.Header.Get("Retry-After") == "" || got.Header.Get("Retry-After") == "0" {
 		t.Errorf("Retry-After %q", got.Header.Get("Retry-After"))
