@@ -122,12 +122,12 @@ func (d *DB) Append(ctx context.Context, batch []*audit.Entry) error {
 		if err = d.appendOnce(ctx, batch); err == nil || errors.Is(err, audit.ErrOutcomeUnknown) {
 			return err
 		}
-		switch state := sqlState(err); {
-		case state == "23514" && partitionMissing(err):
+		switch {
+		case partitionMissing(err):
 			if perr := d.EnsurePartitions(ctx, time.Time{}); perr != nil {
 				return fmt.Errorf("%w: %w", audit.ErrUnavailable, perr)
 			}
-		case state != "" && !unavailable(err):
+		case refused(err):
 			return fmt.Errorf("%w: %w", audit.ErrRejected, err)
 		}
 	}

@@ -6,11 +6,10 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -191,22 +190,10 @@ func sqlState(err error) string {
 	return ""
 }
 
-// unavailable reports whether err says that the database cannot be reached or does
-// not serve, as opposed to a statement that it refused.
-func unavailable(err error) bool {
-	if err == nil {
-		return false
-	}
-	switch state := sqlState(err); {
-	case state == "":
-		_, isNet := errors.AsType[net.Error](err)
-		return isNet || pgconn.Timeout(err) || errors.Is(err, sql.ErrConnDone) ||
-			errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, sql.ErrNoRows) && !errors.Is(err, pgx.ErrNoRows)
-	case len(state) == 5:
-		switch state[:2] {
-		case "08", "53", "57", "58", "25", "55", "40", "XX":
-			return true
-		}
-	}
-	return false
+// refused reports whether the server refused the values themselves: data exceptions,
+// constraint violations, limits of the server. Everything else says that it cannot be
+// written at all.
+func refused(err error) bool {
+	state := sqlState(err)
+	return len(state) == 5 && slices.Contains([]string{"22", "23", "54"}, state[:2])
 }

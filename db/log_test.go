@@ -62,7 +62,7 @@ func TestList(t *testing.T) {
 		}
 	}
 	c := pgtest.Conn(t, u, "halite")
-	for range 400 {
+	for range 250 {
 		q := randomQuery(rnd, all)
 		page, err := d.List(t.Context(), q)
 		if err != nil {

@@ -270,4 +270,3 @@ func TestSeedRoles(t *testing.T) {
 		t.Errorf("%d permissions after healing, want %d", len(healed), len(ids)+3)
 	}
 }
-

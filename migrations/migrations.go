@@ -71,10 +71,13 @@ func Up(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
 }
 
 // Down takes every migration back, newest first. It is refused with ErrLogNotEmpty
-// while the log has rows. The caller holds Locked.
+// while the log has rows, and where Up is. The caller holds Locked.
 func Down(ctx context.Context, db *sql.DB) error {
-	p, _, err := provider(db)
+	p, st, err := provider(db)
 	if err != nil {
+		return err
+	}
+	if err := st.check(ctx, db, p); err != nil {
 		return err
 	}
 	var exists, rows bool

@@ -60,13 +60,13 @@ func exec(t *testing.T, d *sql.DB, query string) {
 func schema(t *testing.T, url string) []string {
 	t.Helper()
 	rows, err := pgtest.Conn(t, url, "halite").Query(t.Context(), `
-		SELECT 'relation ' || c.relname || ' ' || c.relkind || ' ' || coalesce(c.reloptions::text, '') FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace
+		SELECT 'relation ' || c.relname || ' ' || c.relkind::text || ' ' || coalesce(c.reloptions::text, '') FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace
 		UNION ALL SELECT 'column ' || attrelid::regclass || '.' || attname || ' ' || format_type(atttypid, atttypmod) || ' ' || attnotnull || ' ' || coalesce(pg_get_expr(adbin, adrelid), '')
 			FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
 			WHERE c.relnamespace = 'public'::regnamespace AND attnum > 0
 		UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
 		UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public'
-		UNION ALL SELECT 'trigger ' || pg_get_triggerdef(oid) || ' ' || tgenabled FROM pg_trigger WHERE NOT tgisinternal
+		UNION ALL SELECT 'trigger ' || pg_get_triggerdef(oid) || ' ' || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
 		UNION ALL SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 		ORDER BY 1`)
 	if err != nil {
@@ -248,11 +248,11 @@ func TestLockReleased(t *testing.T) {
 	}()
 	<-held
 	admin := pgtest.Conn(t, url, "postgres")
-	var ended1 bool
+	var terminated bool
 	err := admin.QueryRow(t.Context(), `SELECT bool_and(pg_terminate_backend(pid)) FROM pg_locks
-		WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&ended1)
-	if err != nil || !ended1 {
-		t.Fatalf("end the holder: %v, %v", ended1, err)
+		WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&terminated)
+	if err != nil || !terminated {
+		t.Fatalf("end the holder: %v, %v", terminated, err)
 	}
 	if err := up(t, connect(t, url)); err != nil {
 		t.Errorf("after the crash: %v", err)
