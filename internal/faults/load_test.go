@@ -47,12 +47,14 @@ func (l *told) check(t *testing.T, url, names string) {
 	t.Helper()
 	c, err := pgx.Connect(t.Context(), url)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
 	defer c.Close(t.Context())
 	rows, err := c.Query(t.Context(), "SELECT id, coalesce("+names+", ''), at < lag(at) OVER (ORDER BY id) IS TRUE FROM audit_log ORDER BY id")
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -62,10 +64,12 @@ func (l *told) check(t *testing.T, url, names string) {
 		var name string
 		var inverted bool
 		if err := rows.Scan(&id, &name, &inverted); err != nil {
-			t.Fatal(err)
+			t.Error(err)
+			return
 		}
 		if id != due {
-			t.Fatalf("id %d where %d was due: a hole or a duplicate", id, due)
+			t.Errorf("id %d where %d was due: a hole or a duplicate", id, due)
+			return
 		}
 		due++
 		if inverted {
@@ -85,7 +89,8 @@ func (l *told) check(t *testing.T, url, names string) {
 		seen[name] = id
 	}
 	if err := rows.Err(); err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return
 	}
 	for name, id := range l.answered {
 		if _, ok := seen[name]; !ok {

@@ -106,18 +106,16 @@ func TestKillPostgres(t *testing.T) {
 		}
 		return recorder.Record(entry(name))
 	})
-	for range 2 {
-		l.await(t, 10)
-		var pid int
-		err := c.admin(t).QueryRow(t.Context(), `SELECT pid FROM pg_stat_activity WHERE application_name = 'halite'
-			AND backend_type = 'client backend' ORDER BY query LIKE '%audit_head%' DESC, state = 'active' DESC LIMIT 1`).Scan(&pid)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sigkill(t, pid)
-		l.await(t, 10)
-		c.kill(t)
+	l.await(t, 10)
+	var pid int
+	err := c.admin(t).QueryRow(t.Context(), `SELECT pid FROM pg_stat_activity WHERE application_name = 'halite'
+		AND backend_type = 'client backend' ORDER BY query LIKE '%audit_head%' DESC, state = 'active' DESC LIMIT 1`).Scan(&pid)
+	if err != nil {
+		t.Fatal(err)
 	}
+	sigkill(t, pid)
+	l.await(t, 10)
+	c.kill(t)
 	l.await(t, 10)
 	l.stop(t)
 	l.check(t, c.url(), "action")
@@ -128,43 +126,40 @@ func TestKillPostgres(t *testing.T) {
 // it has been given to another transaction meanwhile, whose outcome says nothing.
 func TestCrashForgetsTransaction(t *testing.T) {
 	t.Parallel()
-	for name, reused := range map[string]bool{"id forgotten": false, "id reused": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := newCluster(t)
-			p := newProxy(t, c.url())
-			recorder := audit.NewRecorder(pgtest.OpenURL(t, p.through(c.url())), audit.DefaultQueue, pgtest.Quiet)
-			t.Cleanup(recorder.Stop)
-			l := newTold()
-			record := func(name string) {
-				e, err := recorder.Record(entry(name))
-				l.note(name, e.ID, err)
-				if err != nil {
-					t.Errorf("%s: %v", name, err)
-				}
-			}
-			record("before") // also flushes the images of whole pages that follow a checkpoint
+	c := newCluster(t)
+	p := newProxy(t, c.url())
+	recorder := audit.NewRecorder(pgtest.OpenURL(t, p.through(c.url())), audit.DefaultQueue, pgtest.Quiet)
+	t.Cleanup(recorder.Stop)
+	l := newTold()
+	record := func(name string) {
+		e, err := recorder.Record(entry(name))
+		l.note(name, e.ID, err)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, fate := range []string{"forgotten", "reused"} {
+		record("before " + fate) // also flushes the images of whole pages that follow a checkpoint
 
-			release := p.armHeld(beforeCommit)
-			done := make(chan struct{})
-			go func() { defer close(done); record("crashed") }()
-			receive(t, p.hit, "the held commit")
-			var xid int64
-			err := c.admin(t).QueryRow(t.Context(), "SELECT backend_xid::text::bigint FROM pg_stat_activity WHERE backend_xid IS NOT NULL").Scan(&xid)
-			if err != nil {
+		release := p.armHeld(beforeCommit)
+		done := make(chan struct{})
+		go func() { defer close(done); record(fate) }()
+		receive(t, p.hit, "the held commit")
+		var xid int64
+		err := c.admin(t).QueryRow(t.Context(), "SELECT backend_xid::text::bigint FROM pg_stat_activity WHERE backend_xid IS NOT NULL").Scan(&xid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.kill(t)
+		admin := c.admin(t)
+		for now := int64(0); fate == "reused" && now <= xid; {
+			if err := admin.QueryRow(t.Context(), "SELECT pg_current_xact_id()::text::bigint").Scan(&now); err != nil {
 				t.Fatal(err)
 			}
-			c.kill(t)
-			admin := c.admin(t)
-			for now := int64(0); reused && now <= xid; {
-				if err := admin.QueryRow(t.Context(), "SELECT pg_current_xact_id()::text::bigint").Scan(&now); err != nil {
-					t.Fatal(err)
-				}
-			}
-			close(release)
-			receive(t, done, "the caller to be released")
-			record("after")
-			l.check(t, c.url(), "action")
-		})
+		}
+		close(release)
+		receive(t, done, "the caller to be released")
+		record("after " + fate)
 	}
+	l.check(t, c.url(), "action")
 }
