@@ -92,7 +92,7 @@ func (c *common) Validate() error {
 		bad("LOG_FORMAT", "must be text or json")
 	}
 	for _, o := range c.AllowedOrigins {
-		if u, err := url.Parse(o); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != o {
+		if u, err := url.Parse(o); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Contains(o, "*") || u.Scheme+"://"+u.Host != o {
 			bad("ALLOWED_ORIGINS", fmt.Sprintf("must be origins such as https://ui.example.org, %q is not one", o))
 		}
 	}

@@ -36,6 +36,7 @@ func TestBadConfiguration(t *testing.T) {
 		{map[string]string{"AUDIT_AUDIT_READS": "sometimes"}, []string{"AUDIT_AUDIT_READS"}},
 		{map[string]string{"TRUSTED_PROXIES": "10.0.0.0/8,proxy"}, []string{"TRUSTED_PROXIES", `"proxy"`, "CIDRs"}},
 		{map[string]string{"ALLOWED_ORIGINS": "https://a.example,ui.example.org"}, []string{"ALLOWED_ORIGINS", `"ui.example.org"`}},
+		{map[string]string{"ALLOWED_ORIGINS": "https://*.example.org"}, []string{"ALLOWED_ORIGINS", `"https://*.example.org"`}},
 		{map[string]string{"ALLOWED_ORIGINS": "*"}, []string{"ALLOWED_ORIGINS", `"*"`}},
 		{map[string]string{"ALLOWED_ORIGINS": "https://ui.example.org/"}, []string{"ALLOWED_ORIGINS", `"https://ui.example.org/"`}},
 		{map[string]string{"LOG_LEVEL": "loud"}, []string{"LOG_LEVEL", "debug"}},

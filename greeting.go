@@ -30,7 +30,10 @@ func (g *greeting) tell(password string) error {
 	name := g.common.BootstrapAdminUsername
 	switch file, isFile := g.out.(*os.File); {
 	case isFile && term.IsTerminal(int(file.Fd())):
-		g.signIn = fmt.Sprintf("Sign in as %s with the password %s\n  It is shown this once, and must be changed at the first sign-in.", name, password)
+		// At once: what comes between this and the rest of the greeting may fail.
+		g.signIn = fmt.Sprintf("Sign in as %s with the password shown above.", name)
+		_, err := fmt.Fprintf(g.out, "\n  The first user is %s, with the password %s\n  It is shown this once, and must be changed at the first sign-in.\n\n", name, password)
+		return err
 	case g.where.dataDir == "":
 		return errors.New("there is no terminal to show the first password on: set BOOTSTRAP_ADMIN_PASSWORD")
 	default:

@@ -26,7 +26,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	os.Exit(run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }
 
@@ -132,7 +132,10 @@ func serve(ctx context.Context, c *common, io streams) error {
 	}
 	shutdown, cancel := context.WithTimeout(context.Background(), requestsTimeout)
 	defer cancel()
-	return errors.Join(err, srv.Shutdown(shutdown))
+	if serr := srv.Shutdown(shutdown); serr != nil {
+		err = errors.Join(err, serr, srv.Close()) // ends what is still under way
+	}
+	return err
 }
 
 func newHandler(c *common, k *core, logger *slog.Logger) (http.Handler, error) {

@@ -176,12 +176,12 @@ func appendImplicit(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (a a
 	p.SendQueryPrepared(sd.Name, q.ParamValues, q.ParamFormats, q.ResultFormats)
 	p.SendFlushRequest()
 	if err := errors.Join(p.Flush(), a.read(p, c, sd)); err != nil {
-		// Closing the pipeline would send Sync: after an error of the server that rolls
-		// back, after any other it would commit.
+		// After an error of the server Sync rolls back; after any other it would commit.
 		if sqlState(err) == "" {
 			_ = c.Close(ctx)
+			return a, false, err
 		}
-		return a, false, errors.Join(err, p.Close())
+		return a, false, errors.Join(err, p.Sync(), p.Close())
 	}
 	if err := p.Sync(); err != nil {
 		return a, true, errors.Join(err, p.Close())
@@ -200,7 +200,8 @@ func (a *appended) read(p *pgconn.Pipeline, c *pgx.Conn, sd *pgconn.StatementDes
 	if !ok {
 		return fmt.Errorf("append: %T instead of rows", results)
 	}
-	if reader.NextRow() {
+	found := reader.NextRow()
+	if found {
 		fields := reader.FieldDescriptions()
 		for i, into := range []any{&a.first, &a.at, &a.xid} {
 			if err := c.TypeMap().Scan(sd.Fields[i].DataTypeOID, fields[i].Format, reader.Values()[i], into); err != nil {
@@ -208,9 +209,14 @@ func (a *appended) read(p *pgconn.Pipeline, c *pgx.Conn, sd *pgconn.StatementDes
 			}
 		}
 	}
-	_, err = reader.Close()
+	if _, err = reader.Close(); err == nil && !found {
+		return errNoHead
+	}
 	return err
 }
+
+// errNoHead: the statement wrote nothing, because there is no head to take ids from.
+var errNoHead = errors.New("append: the head of the log is missing")
 
 // outcome says what became of a transaction whose COMMIT failed: nil if it is
 // committed, cause if it was rolled back, ErrOutcomeUnknown if that cannot be learnt

@@ -50,6 +50,7 @@ func (d *DB) Change(ctx context.Context, change func(context.Context) error, row
 		return audit.Entry{}, fmt.Errorf("%w: %w", audit.ErrUnavailable, err)
 	}
 	if err := tx.Commit(); err != nil {
+		_ = tx.conn.Close() // the question needs a connection too
 		if err := d.outcome(ctx, a, fmt.Errorf("%w: %w", audit.ErrUnavailable, err)); err != nil {
 			return audit.Entry{}, err
 		}

@@ -30,6 +30,7 @@ const appRole = "halite_app"
 const (
 	ownerConns  = 3
 	appConns    = 24
+	maxReads    = 8      // readers of the log at once: they must not take what sign-in and the writer need
 	minVersion  = 140000 // server_version_num of PostgreSQL 14
 	openTimeout = 60 * time.Second
 )
@@ -49,7 +50,8 @@ type DB struct {
 	opool  *pgxpool.Pool
 	logger *slog.Logger
 
-	limited bool // the serving role is not the owner
+	limited bool          // the serving role is not the owner
+	reads   chan struct{} // a slot for each reader of the log under way
 	writer  writer
 }
 
@@ -85,7 +87,7 @@ func OpenOwner(ctx context.Context, cfg Config) (*DB, error) {
 	return d, nil
 }
 
-// Close ends all connections. Work under way fails.
+// Close returns when work under way has ended, and ends all connections.
 func (d *DB) Close() {
 	d.writer.release()
 	for _, b := range []*bun.DB{d.app, d.owner} {
@@ -129,6 +131,7 @@ func (d *DB) prepare(ctx context.Context, cfg Config) error {
 		return fmt.Errorf("DATABASE_APP_URL: %w", err)
 	}
 	d.app = newBun(d.pool)
+	d.reads = make(chan struct{}, maxReads)
 	return d.app.NewSelect().ColumnExpr("pg_catalog.pg_get_userbyid(c.relowner) <> current_user").
 		TableExpr("pg_catalog.pg_class AS c").Where("c.oid = 'public.audit_log'::regclass").Scan(ctx, &d.limited)
 }
@@ -159,8 +162,13 @@ func newPool(ctx context.Context, url string, conns int32, role string) (*pgxpoo
 	cfg.MaxConnIdleTime = 5 * time.Minute
 	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
+	// The keepalives let go of the head's lock soon if this machine vanishes while it holds it.
 	setup := "SET synchronous_commit = on; SET search_path = public; SET idle_in_transaction_session_timeout = '60s'; " +
+		"SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; " +
 		"SET client_encoding = 'UTF8'; SET standard_conforming_strings = on"
+	if conns > ownerConns { // serving; migrations may take their time
+		setup += "; SET statement_timeout = '20s'"
+	}
 	if role != "" {
 		setup += "; SET ROLE " + pgx.Identifier{role}.Sanitize()
 	}

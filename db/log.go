@@ -23,6 +23,12 @@ const entryColumns = `id, at, user_id, action, resource, args_json, coalesce(sal
 func (d *DB) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 	var page audit.Page
 	var first, last int64
+	select {
+	case d.reads <- struct{}{}:
+		defer func() { <-d.reads }()
+	case <-ctx.Done():
+		return page, ctx.Err()
+	}
 	err := d.pool.QueryRow(ctx, `SELECT coalesce((SELECT id FROM audit_log ORDER BY id LIMIT 1), last_id + 1), last_id FROM audit_head`,
 		pgx.QueryExecModeCacheStatement).Scan(&first, &last)
 	if err != nil {

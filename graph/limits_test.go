@@ -91,6 +91,7 @@ func TestBodies(t *testing.T) {
 	}{
 		{name: "POST", method: "POST", path: "/graphql", body: ok, status: 200, has: `{"data":{"me":{"username":"admin"}}}`},
 		{name: "1 MiB", method: "POST", path: "/graphql", body: padded(1 << 20), status: 200, has: `"admin"`},
+		{name: "64 KiB of spaces", method: "POST", path: "/graphql", body: `{"query":"{__typename}` + strings.Repeat(" ", 64<<10) + `"}`, status: 413, has: "64 KiB"},
 		{name: "more than 1 MiB", method: "POST", path: "/graphql", body: padded(1<<20 + 1), status: 413, has: "BAD_REQUEST"},
 		{name: "a form", method: "POST", path: "/graphql", body: "query=%7Bme%7Busername%7D%7D", header: []string{"Content-Type", "application/x-www-form-urlencoded"}, status: 415, has: "BAD_REQUEST"},
 		{name: "multipart", method: "POST", path: "/graphql", body: "--b\r\n\r\n--b--", header: []string{"Content-Type", "multipart/form-data; boundary=b"}, status: 415, has: "BAD_REQUEST"},

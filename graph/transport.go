@@ -18,7 +18,10 @@ import (
 	"halite/internal/fault"
 )
 
-const maxBody = 1 << 20 // bytes of a request
+const (
+	maxBody  = 1 << 20  // bytes of a request
+	maxQuery = 64 << 10 // bytes of a query's text, white space and comments included: it is kept in caches
+)
 
 const (
 	typeGraphQL = "application/graphql-response+json"
@@ -73,6 +76,9 @@ func (transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 	}
 	responses, ctx := exec.DispatchOperation(withDecisions(ctx), oc)
 	resp := responses(ctx)
+	if resp == nil { // the client has gone
+		return
+	}
 	data := resp.Data
 	if data == nil {
 		data = json.RawMessage("null")
@@ -143,6 +149,9 @@ func readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *prob
 }
 
 func checkParams(p *graphql.RawParams) (*graphql.RawParams, *problem) {
+	if len(p.Query) > maxQuery {
+		return nil, &problem{http.StatusRequestEntityTooLarge, "query is longer than 64 KiB"}
+	}
 	if p.Query == "" && p.Extensions["persistedQuery"] == nil {
 		return nil, &problem{http.StatusBadRequest, "query is missing"}
 	}

@@ -84,6 +84,18 @@ ALTER TABLE audit_head ENABLE ALWAYS TRIGGER audit_head_one_row;
 ALTER TABLE audit_head ENABLE ALWAYS TRIGGER audit_head_no_truncate;
 
 -- +goose Down
+LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE;
+
+-- +goose StatementBegin
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM audit_log) THEN
+        RAISE EXCEPTION 'the audit log has rows' USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+END
+$$;
+-- +goose StatementEnd
+
 DROP TABLE audit_log;
 DROP TABLE audit_head;
 DROP FUNCTION audit_log_refuse_change();

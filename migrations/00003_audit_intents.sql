@@ -22,4 +22,16 @@ CREATE TABLE audit_intents (
 CREATE INDEX audit_intents_deadline_idx ON audit_intents (deadline);
 
 -- +goose Down
+LOCK TABLE audit_intents IN ACCESS EXCLUSIVE MODE;
+
+-- +goose StatementBegin
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM audit_intents) THEN
+        RAISE EXCEPTION 'an intent is open: its row is still owed' USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+END
+$$;
+-- +goose StatementEnd
+
 DROP TABLE audit_intents;

@@ -78,8 +78,8 @@ func NewRecorder(store Appender, queue int, logger *slog.Logger) *Recorder {
 }
 
 // Record makes e storable, writes it and returns it as written, when it is durable.
-// It takes no context: who goes away still gets his row. It always returns, within
-// some tens of seconds at worst, with one of the errors above if the entry is not
+// It takes no context: who goes away still gets his row. It always returns, after
+// some minutes at worst (a full queue before a database that hangs), with one of the errors above if the entry is not
 // known to be in the log.
 func (r *Recorder) Record(e Entry) (Entry, error) {
 	w := waiters.Get().(*waiter)

@@ -35,7 +35,7 @@ func (s *Service) AddUser(ctx context.Context, u NewUser, reason string) error {
 			return policy.Verdict{Allowed: true, Reason: reason}, err
 		},
 	}, func(ctx context.Context) error {
-		if n := utf8.RuneCountInString(u.Username); n < 1 || n > 255 || strings.ContainsRune(u.Username, 0) || !utf8.ValidString(u.Username) {
+		if n := utf8.RuneCountInString(u.Username); n < 1 || n > maxUsername || strings.ContainsRune(u.Username, 0) || !utf8.ValidString(u.Username) {
 			return fault.Input("username", "should have 1 to 255 characters")
 		}
 		if bad := CheckPassword("password", u.Password); bad != nil {

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -23,6 +24,7 @@ const (
 	failuresPerName    = 10 // per (name, address)
 	failuresPerAddress = 30
 	janitorEvery       = time.Minute
+	maxUsername        = 255 // characters
 )
 
 // Problems of a request without a principal, in the words of the REST contract.
@@ -113,8 +115,11 @@ func (s *Service) SignIn(ctx context.Context, name, password string) (*policy.Pr
 		return nil, s.refuseAttempt(ctx, action, answer)
 	}
 	var user User
+	var p *policy.Principal
+	failed := false // the password was compared, and wrong, whatever became of the row
 	action.Judge = func(ctx context.Context) (v policy.Verdict, err error) {
 		user, v, err = s.judgePassword(ctx, name, password)
+		failed = isRefusal(err)
 		return v, err
 	}
 	id := newID()
@@ -134,16 +139,15 @@ func (s *Service) SignIn(ctx context.Context, name, password string) (*policy.Pr
 		if err != nil {
 			return err
 		}
-		return s.store.SignedIn(ctx, user.ID)
-	})
-	if err != nil {
-		if fault.From(err).Code != fault.Unauthenticated {
-			back()
+		if err := s.store.SignedIn(ctx, user.ID); err != nil {
+			return err
 		}
-		return nil, err
+		p, err = s.store.SessionPrincipal(ctx, hashID(id))
+		return err
+	})
+	if !failed {
+		back()
 	}
-	back()
-	p, err := s.store.SessionPrincipal(ctx, hashID(id))
 	if err != nil {
 		return nil, err
 	}
@@ -189,11 +193,13 @@ func (s *Service) ChangePassword(ctx context.Context, current, next string) erro
 	bad := CheckPassword("new_password", next)
 	var user User
 	var hash string
+	failed := false
 	action.Judge = func(ctx context.Context) (v policy.Verdict, err error) {
 		if bad != nil {
 			return guard.SignedIn(ctx)
 		}
 		if user, v, err = s.judgePassword(ctx, name, current); !v.Allowed {
+			failed = isRefusal(err)
 			if f, ok := errors.AsType[*fault.Error](err); ok {
 				f.Code, f.Message = fault.Forbidden, "Current password is incorrect"
 			}
@@ -215,7 +221,7 @@ func (s *Service) ChangePassword(ctx context.Context, current, next string) erro
 		}
 		return s.store.EndSessions(ctx, user.ID, x.idHash)
 	})
-	if err == nil || fault.From(err).Code != fault.Forbidden {
+	if !failed {
 		back()
 	}
 	return err
@@ -223,7 +229,11 @@ func (s *Service) ChangePassword(ctx context.Context, current, next string) erro
 
 // judgePassword does the same work whether the user exists or not.
 func (s *Service) judgePassword(ctx context.Context, name, password string) (User, policy.Verdict, error) {
-	user, err := s.store.UserByName(ctx, name)
+	user := User{}
+	err := ErrNoUser
+	if utf8.RuneCountInString(name) <= maxUsername {
+		user, err = s.store.UserByName(ctx, name)
+	}
 	if err != nil && !errors.Is(err, ErrNoUser) {
 		return user, policy.Verdict{}, err
 	}
@@ -242,19 +252,26 @@ func (s *Service) judgePassword(ctx context.Context, name, password string) (Use
 	return user, policy.Verdict{Reason: "wrong password"}, fault.New(fault.Unauthenticated, "Invalid credentials")
 }
 
+// isRefusal tells a decision against the caller from a question that could not be asked.
+func isRefusal(err error) bool {
+	_, ok := errors.AsType[*fault.Error](err)
+	return ok
+}
+
 // takeFailure reserves a failure before the attempt, so that attempts side by side
 // cannot pass the bound together; back returns it when the attempt was none.
 func (s *Service) takeFailure(address, name string) (back func(), _ limit.Answer) {
 	address = guard.AddressKey(address)
-	byName := foldName(name) + "\x00" + address
-	if a := s.byAddress.Take(address); !a.OK {
-		return func() {}, a
+	folded := sha256.Sum256([]byte(foldName(name))) // a name may be as long as a request
+	byAddress := s.byAddress.Take(address)
+	if !byAddress.OK {
+		return func() {}, byAddress
 	}
-	if a := s.byName.Take(byName); !a.OK {
-		s.byAddress.Return(address)
-		return func() {}, a
+	byName := s.byName.Take(string(folded[:]) + address)
+	if !byName.OK {
+		s.byAddress.Return(byAddress)
 	}
-	return func() { s.byName.Return(byName); s.byAddress.Return(address) }, limit.Answer{OK: true}
+	return func() { s.byName.Return(byName); s.byAddress.Return(byAddress) }, byName
 }
 
 // refuseAttempt turns an attempt away. Only the first of a window leaves a row.

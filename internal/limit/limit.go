@@ -33,6 +33,7 @@ type slot struct {
 // Answer is what Take says.
 type Answer struct {
 	OK         bool
+	slot       *slot
 	First      bool          // the first event that was turned away in this window
 	RetryAfter time.Duration // until the window ends, when turned away; at least a second
 }
@@ -57,18 +58,19 @@ func (c *Counter) Take(key string) Answer {
 	s := c.slot(key, now)
 	if s.taken < c.max {
 		s.taken++
-		return Answer{OK: true}
+		return Answer{OK: true, slot: s}
 	}
 	s.turned++
 	return Answer{First: s.turned == 1, RetryAfter: max(s.end.Sub(now), time.Second)}
 }
 
-// Return takes back an event that shall not count after all.
-func (c *Counter) Return(key string) {
+// Return takes back an event that shall not count after all: the one that Take gave a
+// for. It is called once for it.
+func (c *Counter) Return(a Answer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s, ok := c.slots[key]; ok && s.taken > 0 {
-		s.taken--
+	if a.slot != nil && a.slot.taken > 0 {
+		a.slot.taken--
 	}
 }
 

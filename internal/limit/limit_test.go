@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 )
 
@@ -22,7 +23,7 @@ func TestWindow(t *testing.T) {
 	at := newClock()
 	c := New(2, time.Minute, at.Now)
 	for i, want := range []Answer{{OK: true}, {OK: true}, {First: true, RetryAfter: time.Minute}, {RetryAfter: time.Minute}} {
-		if diff := cmp.Diff(want, c.Take("a")); diff != "" {
+		if diff := cmp.Diff(want, c.Take("a"), cmpopts.IgnoreUnexported(Answer{})); diff != "" {
 			t.Errorf("event %d: -want +got\n%s", i, diff)
 		}
 	}
@@ -52,16 +53,34 @@ func TestWindow(t *testing.T) {
 func TestReturn(t *testing.T) {
 	t.Parallel()
 	c := New(1, time.Minute, newClock().Now)
-	c.Return("a") // none was taken
+	c.Return(Answer{}) // none was taken
 	for range 5 {
-		if !c.Take("a").OK {
+		a := c.Take("a")
+		if !a.OK {
 			t.Fatal("what was taken back counts")
 		}
-		c.Return("a")
+		c.Return(a)
 	}
 	c.Take("a")
 	if c.Take("a").OK {
 		t.Error("taking back what never was made room")
+	}
+}
+
+// TestReturnShared: when the map is full, what was taken from the shared window goes
+// back to it.
+func TestReturnShared(t *testing.T) {
+	t.Parallel()
+	c := New(1, time.Minute, newClock().Now)
+	for i := range maxKeys {
+		c.Take(fmt.Sprint(i))
+	}
+	for i := range 20 {
+		a := c.Take(fmt.Sprint("late", i))
+		if !a.OK {
+			t.Fatalf("the shared window is full after %d events, all of which were taken back", i)
+		}
+		c.Return(a)
 	}
 }
 
