@@ -57,7 +57,9 @@ func TestSlowCommit(t *testing.T) {
 		}
 	}()
 	until("wait_event = 'SyncRep'")
-	do(admin, "SET synchronous_commit = local; INSERT INTO probe VALUES (2); SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+	do(admin, "SET synchronous_commit = local")
+	do(admin, "INSERT INTO probe VALUES (2)")
+	do(admin, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
 	receive(t, probed, "the probe")
 
 	p.arm(duringCommit)
@@ -66,6 +68,13 @@ func TestSlowCommit(t *testing.T) {
 	receive(t, p.hit, "the cut")
 	until("wait_event = 'SyncRep'")
 	until("query LIKE 'SELECT pg_xact_status%' AND state = 'idle'") // asked, and answered: in progress
+	func() {
+		rows, _ := admin.Query(t.Context(), "SELECT pid, state, coalesce(wait_event,'-'), left(query,60), coalesce(backend_xid::text,'-') || ' ' || coalesce(pg_xact_status(backend_xid::text::xid8),'-') FROM pg_stat_activity WHERE backend_type='client backend'")
+		for rows.Next() {
+			v, _ := rows.Values()
+			t.Log(v)
+		}
+	}()
 	do(admin, "ALTER SYSTEM RESET synchronous_standby_names")
 	do(admin, "SELECT pg_reload_conf()")
 	receive(t, done, "the caller to be released")
