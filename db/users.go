@@ -55,13 +55,15 @@ func (d *DB) CreateUser(ctx context.Context, u auth.User, role string) error {
 		ID: u.ID, Username: u.Username, UsernameLower: strings.ToLower(u.Username), DisplayName: u.DisplayName,
 		PasswordHash: u.PasswordHash, IsActive: u.Active, IsBuiltin: u.Builtin, MustChangePW: u.MustChangePassword,
 	}
-	if _, err := d.conn(ctx).NewInsert().Model(&r).Exec(ctx); err != nil {
-		if sqlState(err) == "23505" {
-			return auth.ErrUserExists
-		}
+	// ON CONFLICT, because an error would put the statement, hash and all, into the server's log.
+	res, err := d.conn(ctx).NewInsert().Model(&r).On("CONFLICT (username_lower) DO NOTHING").Exec(ctx)
+	if err != nil {
 		return fmt.Errorf("create user: %w", err)
 	}
-	res, err := d.conn(ctx).NewRaw(`INSERT INTO user_roles (user_id, role_id) SELECT ?, id FROM roles WHERE name = ?`, u.ID, role).Exec(ctx)
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return auth.ErrUserExists
+	}
+	res, err = d.conn(ctx).NewRaw(`INSERT INTO user_roles (user_id, role_id) SELECT ?, id FROM roles WHERE name = ?`, u.ID, role).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("give role: %w", err)
 	}
