@@ -229,7 +229,7 @@ func (d *DB) outcome(ctx context.Context, a appended, cause error) error {
 	defer cancel()
 	for {
 		var status *string
-		var there bool
+		var visible, there bool
 		err := d.pool.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8)", a.xid).Scan(&status)
 		switch {
 		case sqlState(err) == "22023": // in the future
@@ -237,12 +237,14 @@ func (d *DB) outcome(ctx context.Context, a appended, cause error) error {
 		case err == nil && status != nil && *status == "aborted":
 			return cause
 		case err == nil && status != nil && *status == "committed":
-			// A statement of its own: its snapshot must be taken after that answer.
-			err := d.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM audit_log WHERE id = $1 AND at = $2)", a.first, a.at).Scan(&there)
+			// In one snapshot, taken after that answer: a transaction that is about to end
+			// may be committed and not yet visible.
+			err := d.pool.QueryRow(ctx, `SELECT pg_visible_in_snapshot($1::text::xid8, pg_current_snapshot()),
+				EXISTS (SELECT FROM audit_log WHERE id = $2 AND at = $3)`, a.xid, a.first, a.at).Scan(&visible, &there)
 			switch {
-			case err == nil && !there:
+			case err == nil && visible && !there:
 				return cause
-			case err == nil:
+			case err == nil && visible:
 				d.logger.Warn("the answer of a commit was lost; it had been done", "xid", a.xid, "error", cause)
 				return nil
 			}

@@ -200,7 +200,12 @@ func (l *link) cut() {
 func (l *link) forth() {
 	defer l.end()
 	r := bufio.NewReader(l.client)
-	if !pass(r, l.server, 0) { // the start-up message has no type
+	start, err := read(r, 0) // has no type
+	const cancelRequest = 80877102
+	if err != nil || binary.BigEndian.Uint32(start[4:]) == cancelRequest { // which would hurry what is cut
+		return
+	}
+	if _, err := l.server.Write(start); err != nil {
 		return
 	}
 	for {
@@ -299,13 +304,4 @@ func read(r *bufio.Reader, skip int) ([]byte, error) {
 	message := make([]byte, skip+int(binary.BigEndian.Uint32(head[skip:])))
 	_, err = io.ReadFull(r, message)
 	return message, err
-}
-
-func pass(r *bufio.Reader, w io.Writer, skip int) bool {
-	message, err := read(r, skip)
-	if err != nil {
-		return false
-	}
-	_, err = w.Write(message)
-	return err == nil
 }

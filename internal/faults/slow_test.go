@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"context"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -35,8 +36,10 @@ func TestSlowCommit(t *testing.T) {
 	// until asks again and again until the answer is yes.
 	until := func(question string) {
 		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
 		for yes := false; !yes; {
-			if err := admin.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE "+question+")").Scan(&yes); err != nil {
+			if err := admin.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE "+question+")").Scan(&yes); err != nil {
 				t.Fatalf("%s: %v", question, err)
 			}
 		}
@@ -67,14 +70,7 @@ func TestSlowCommit(t *testing.T) {
 	go func() { defer close(done); record("slow") }()
 	receive(t, p.hit, "the cut")
 	until("wait_event = 'SyncRep'")
-	until("query LIKE 'SELECT pg_xact_status%' AND state = 'idle'") // asked, and answered: in progress
-	func() {
-		rows, _ := admin.Query(t.Context(), "SELECT pid, state, coalesce(wait_event,'-'), left(query,60), coalesce(backend_xid::text,'-') || ' ' || coalesce(pg_xact_status(backend_xid::text::xid8),'-') FROM pg_stat_activity WHERE backend_type='client backend'")
-		for rows.Next() {
-			v, _ := rows.Values()
-			t.Log(v)
-		}
-	}()
+	until("query LIKE 'SELECT pg_xact_status%' AND state = 'idle'") // asked and answered
 	do(admin, "ALTER SYSTEM RESET synchronous_standby_names")
 	do(admin, "SELECT pg_reload_conf()")
 	receive(t, done, "the caller to be released")
