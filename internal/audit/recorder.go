@@ -150,6 +150,7 @@ func (r *Recorder) run() {
 		r.write(batch, entries)
 		clear(batch)
 		clear(entries)
+		r.gather()
 	}
 }
 
