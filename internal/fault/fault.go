@@ -52,10 +52,19 @@ type Error struct {
 	Code           Code
 	Message        string
 	Field          string        // the argument that broke a rule, where one did
+	Status         int           // recorded instead of the code's own status, where a contract wants another; 0 = not
 	RetryAfter     time.Duration // when trying again makes sense; 0 = not said
 	AuditID        int64         // the row that this failure left; 0 = none
 	OutcomeUnknown bool          // it may have been done: the answer of a COMMIT was lost
 	Err            error
+}
+
+// HTTPStatus is the status that stands for e in result_code.
+func (e *Error) HTTPStatus() int {
+	if e.Status != 0 {
+		return e.Status
+	}
+	return e.Code.HTTPStatus()
 }
 
 func (e *Error) Error() string {

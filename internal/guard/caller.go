@@ -59,6 +59,8 @@ type Outcome struct {
 	Username   string         // the name that goes with UserID
 	Resource   string         // replaces the action's, once the real name is known
 	Args       map[string]any // replaces the action's
+	Before     map[string]any // recorded beside the arguments: what a change found of what it changed
+	After      map[string]any // recorded beside the arguments: what it made of that
 	ResultCode int            // replaces the one for success
 }
 

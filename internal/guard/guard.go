@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -111,7 +112,9 @@ func (g *Guard) Stop() {
 }
 
 // Do decides whether the caller in ctx may do a, runs next if so, and records the
-// decision and how it ended. It returns nil if next did, once the row is durable.
+// decision and how it ended. It returns nil if next did, once the row is durable. A
+// fault.Forbidden of next is a decision too, taken on what only the action could see:
+// it is recorded as deny, with its message for the reason.
 // Errors are *fault.Error with the row's id where one was written; those of next keep
 // their code. With Effect Change, next runs inside the transaction of the row and must
 // use the context it is given.
@@ -249,16 +252,40 @@ func entry(caller *Caller, a Action, o *Outcome, v policy.Verdict, err error, to
 		if o.ResultCode != 0 {
 			e.ResultCode = o.ResultCode
 		}
+		if err == nil {
+			args = o.changed(args)
+		}
 	}
 	e.Args = encodeArgs(args)
-	switch {
+	switch f := fault.From(err); {
 	case err == nil:
 	case errors.Is(err, context.Canceled):
 		e.ResultCode = statusClientClosed
 	default:
-		e.ResultCode = fault.From(err).Code.HTTPStatus()
+		e.ResultCode = f.HTTPStatus()
+		if v.Allowed && f.Code == fault.Forbidden { // what only the action could see forbids it
+			e.Decision, e.Reason = audit.Deny, f.Message
+		}
 	}
 	return e
+}
+
+// changed returns args with what the change found and left.
+func (o *Outcome) changed(args map[string]any) map[string]any {
+	if o.Before == nil && o.After == nil {
+		return args
+	}
+	out := maps.Clone(args)
+	if out == nil {
+		out = map[string]any{}
+	}
+	if o.Before != nil {
+		out["before"] = o.Before
+	}
+	if o.After != nil {
+		out["after"] = o.After
+	}
+	return out
 }
 
 func encodeArgs(args map[string]any) json.RawMessage {

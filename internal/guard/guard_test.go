@@ -147,6 +147,18 @@ func TestDo(t *testing.T) {
 			want: result{audit.Allow, 409, "allowed by role r: * *", true, fault.Conflict},
 		},
 		{
+			name: "forbidden by what only the action could see", principal: principal(everything),
+			next: func(context.Context) error { return fault.New(fault.Forbidden, "That is more than you hold") },
+			want: result{audit.Deny, 403, "That is more than you hold", true, fault.Forbidden},
+		},
+		{
+			name: "a status of its own", principal: principal(everything),
+			next: func(context.Context) error {
+				return &fault.Error{Code: fault.BadUserInput, Status: 400, Message: "x"}
+			},
+			want: result{audit.Allow, 400, "allowed by role r: * *", true, fault.BadUserInput},
+		},
+		{
 			name: "an error of its own making", principal: principal(everything), next: func(context.Context) error { return boom },
 			want: result{audit.Allow, 500, "allowed by role r: * *", true, fault.Internal},
 		},
@@ -239,6 +251,32 @@ func TestOutcome(t *testing.T) {
 	row := m.last(t)
 	if err != nil || row.UserID.UUID != bob || row.Username != "bob" || row.Resource != "user:bob" || string(row.Args) != `{"username":"bob"}` {
 		t.Errorf("%v, row %+v", err, row)
+	}
+}
+
+// TestChanged: the row of a change says what it found and what it left; the row of one
+// that failed does not, and the arguments are not altered.
+func TestChanged(t *testing.T) {
+	t.Parallel()
+	args := map[string]any{"id": 7}
+	for _, c := range []struct {
+		outcome error
+		want    string
+	}{
+		{nil, `{"after":{"email":null,"password":"\u003credacted\u003e"},"before":{"email":"a@example.org"},"id":7}`},
+		{fault.New(fault.Conflict, "x"), `{"id":7}`},
+	} {
+		m := &memory{}
+		g := newGuard(t, m, guard.Config{})
+		ctx, _ := as(t, principal(everything))
+		_ = g.Do(ctx, guard.Action{Name: "user.update", Verb: "v", Resource: "user:a", Args: args, Effect: guard.Change}, func(ctx context.Context) error {
+			o := guard.OutcomeOf(ctx)
+			o.Before, o.After = map[string]any{"email": "a@example.org"}, map[string]any{"email": nil, "password": "hunter2"}
+			return c.outcome
+		})
+		if got := string(m.last(t).Args); got != c.want || len(args) != 1 {
+			t.Errorf("%v: %s, want %s; the arguments are %v now", c.outcome, got, c.want, args)
+		}
 	}
 }
 
