@@ -16,17 +16,27 @@ var ErrIntentClosed = errors.New("audit intent: already closed")
 // it is, and closed together with the one row that says how it ended.
 type Intent struct {
 	ID    uuid.UUID
-	Entry Entry // as it is known before the outcome
+	Entry Entry // as it is known before the outcome; ResultCode is that of success
+	// OpenedAt and Deadline are by the database's clock. Whoever opened it is at work on
+	// it until Deadline at the latest. They are not looked at by OpenIntent.
+	OpenedAt, Deadline time.Time
+	Age                time.Duration // since it was opened; told by ClaimIntent alone
 }
 
 // Intents keeps intents. *db.DB is one.
 type Intents interface {
-	// OpenIntent makes i durable. From ttl after now, by the database's clock, it is due
-	// to be settled by somebody else.
+	// OpenIntent makes i durable. Its deadline is ttl from now.
 	OpenIntent(ctx context.Context, i Intent, ttl time.Duration) error
 	// CloseIntent removes the intent and appends its row, in one transaction. Of several
 	// who close one intent, one succeeds; the others get ErrIntentClosed.
 	CloseIntent(ctx context.Context, id uuid.UUID, e Entry) (Entry, error)
-	// DueIntents returns at most limit intents that are due, the oldest first.
-	DueIntents(ctx context.Context, limit int) ([]Intent, error)
+	// ClaimIntent hands out the oldest intent whose deadline is more than grace ago, and
+	// hands it to nobody else for the time of lease. ok is false if there is none.
+	ClaimIntent(ctx context.Context, grace, lease time.Duration) (i Intent, ok bool, err error)
+}
+
+// OpenIntents reads the intents that are open. *db.DB is one.
+type OpenIntents interface {
+	// OpenIntents returns at most limit open intents, the oldest first.
+	OpenIntents(ctx context.Context, limit int) ([]Intent, error)
 }

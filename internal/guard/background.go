@@ -7,9 +7,10 @@ import (
 
 // background calls a function at an interval until it is stopped.
 type background struct {
-	once sync.Once
-	quit chan struct{}
-	done chan struct{}
+	once   sync.Once
+	quit   chan struct{}
+	done   chan struct{}
+	cancel func() // ends a tick under way; nil = it is waited for
 }
 
 // startBackground calls tick at the interval, and last when it is stopped.
@@ -34,6 +35,11 @@ func startBackground(interval time.Duration, tick, last func()) *background {
 
 // stop returns when last has returned. It may be called more than once.
 func (b *background) stop() {
-	b.once.Do(func() { close(b.quit) })
+	b.once.Do(func() {
+		close(b.quit)
+		if b.cancel != nil {
+			b.cancel()
+		}
+	})
 	<-b.done
 }

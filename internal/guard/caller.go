@@ -61,6 +61,7 @@ type Outcome struct {
 	Args       map[string]any // replaces the action's
 	Before     map[string]any // recorded beside the arguments: what a change found of what it changed
 	After      map[string]any // recorded beside the arguments: what it made of that
+	SaltJID    string         // the job at Salt that it started or concerns
 	ResultCode int            // replaces the one for success
 }
 

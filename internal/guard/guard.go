@@ -32,18 +32,22 @@ const (
 	Read Effect = iota
 	// Change is in our own database: it commits in one transaction with its row.
 	Change
-	// Outside is elsewhere: a durable intent precedes it, and is closed with its row.
+	// Outside is elsewhere: a durable intent precedes it (Intend), and is closed with its row.
 	Outside
 )
 
 // Action is one question put to the gate.
 type Action struct {
-	Name     string         // as it is recorded, such as audit.list
-	Verb     string         // what is checked
-	Resource string         // the concrete object, namespace:name
-	Args     map[string]any // recorded redacted; never altered
-	Effect   Effect
-	Success  int // the result code if nothing fails; 0 = 200
+	Name     string // as it is recorded, such as audit.list
+	Verb     string // what is checked
+	Resource string // the concrete object, namespace:name
+	// Named gives Resource where it has to be looked up first. It is called before the
+	// decision, and not for a caller who is turned away. Its error means that no decision
+	// could be made.
+	Named   func(ctx context.Context) (string, error)
+	Args    map[string]any // recorded redacted; never altered
+	Effect  Effect
+	Success int // the result code if nothing fails; 0 = 200
 	// Judge decides. Nil: the principal's permissions do (package policy), and a
 	// password that must be changed is changed first.
 	Judge Judge
@@ -80,6 +84,7 @@ type Config struct {
 	Recorder Recorder
 	Changer  Changer
 	Intents  audit.Intents
+	Settler  Settler // asks what became of effects; nil = nobody can be asked
 	Logger   *slog.Logger
 	// AuditReads false silences allowed reads of the log itself. Denials never.
 	AuditReads bool
@@ -128,13 +133,19 @@ func (g *Guard) Do(ctx context.Context, a Action, next func(context.Context) err
 	}
 	o := &Outcome{}
 	ctx = context.WithValue(ctx, outcomeKey{}, o)
+	if a.Named != nil {
+		resource, err := a.Named(ctx)
+		if err != nil {
+			return g.undecided(a, err)
+		}
+		a.Resource = resource
+	}
 	verdict, err := g.judge(ctx, caller, a)
 	refusal := (*fault.Error)(nil)
 	if err != nil {
 		var ok bool
 		if refusal, ok = errors.AsType[*fault.Error](err); !ok || verdict.Allowed {
-			g.Logger.Error("no decision could be made", "action", a.Name, "error", err)
-			return &fault.Error{Code: fault.AuditUnavailable, Message: "No decision could be made", RetryAfter: time.Second, Err: err}
+			return g.undecided(a, err)
 		}
 	}
 	row := func(err error) audit.Entry { return entry(caller, a, o, verdict, err, time.Since(start)) }
@@ -156,6 +167,12 @@ func (g *Guard) Do(ctx context.Context, a Action, next func(context.Context) err
 	}
 	e, rerr := g.Recorder.Record(row(err))
 	return g.answer(caller, e, rerr, err)
+}
+
+// undecided is the answer where the question itself failed: there is nothing to record.
+func (g *Guard) undecided(a Action, err error) error {
+	g.Logger.Error("no decision could be made", "action", a.Name, "error", err)
+	return &fault.Error{Code: fault.AuditUnavailable, Message: "No decision could be made", RetryAfter: time.Second, Err: err}
 }
 
 func (g *Guard) judge(ctx context.Context, caller *Caller, a Action) (policy.Verdict, error) {
@@ -249,6 +266,7 @@ func entry(caller *Caller, a Action, o *Outcome, v policy.Verdict, err error, to
 		if o.Args != nil {
 			args = o.Args
 		}
+		e.SaltJID = o.SaltJID
 		if o.ResultCode != 0 {
 			e.ResultCode = o.ResultCode
 		}

@@ -2,12 +2,15 @@ package guard_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"halite/db"
@@ -23,6 +26,17 @@ func onDatabase(t *testing.T, d *db.DB, intents audit.Intents) *guard.Guard {
 	t.Cleanup(r.Stop)
 	g := guard.New(guard.Config{Recorder: r, Changer: d, Intents: intents, Logger: pgtest.Quiet, Refusals: 60, AuditReads: true})
 	t.Cleanup(g.Stop)
+	return g
+}
+
+// settling is a guard whose settler answers as told. It has no rounds of its own: the
+// test calls them.
+func settling(t *testing.T, d *db.DB, s guard.Settler) *guard.Guard {
+	t.Helper()
+	r := audit.NewRecorder(d, audit.DefaultQueue, pgtest.Quiet)
+	t.Cleanup(r.Stop)
+	g := guard.New(guard.Config{Recorder: r, Changer: d, Intents: d, Settler: s, Logger: pgtest.Quiet, Refusals: 60})
+	g.Stop() // the background alone
 	return g
 }
 
@@ -47,11 +61,12 @@ func TestOutside(t *testing.T) {
 	d := pgtest.OpenURL(t, url)
 	g := onDatabase(t, d, d)
 	look := pgtest.Conn(t, url, "halite")
-	intents := func() (n int, args string) {
-		if err := look.QueryRow(t.Context(), "SELECT count(*), coalesce(max(args_json::text), '') FROM audit_intents").Scan(&n, &args); err != nil {
+	intents := func() (n int, args, jid string) {
+		const sql = "SELECT count(*), coalesce(max(args_json::text), ''), coalesce(max(salt_jid), '') FROM audit_intents"
+		if err := look.QueryRow(t.Context(), sql).Scan(&n, &args, &jid); err != nil {
 			t.Fatal(err)
 		}
-		return n, args
+		return n, args, jid
 	}
 	for _, c := range []struct {
 		name    string
@@ -65,15 +80,25 @@ func TestOutside(t *testing.T) {
 		ctx, goAway := context.WithCancel(ctx)
 		err := g.Do(ctx, accept, func(ctx context.Context) error {
 			goAway() // the effect is finished all the same
-			if n, args := intents(); n != 1 || strings.Contains(args, "hidden") || !strings.Contains(args, "web-01") {
-				t.Errorf("%s: %d intents while it happens, with %s", c.name, n, args)
+			if n, _, _ := intents(); n != 0 {
+				t.Errorf("%s: %d intents before anything is begun", c.name, n)
+			}
+			guard.OutcomeOf(ctx).SaltJID = "20260102030405678901"
+			if err := guard.Intend(ctx); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			if err := guard.Intend(ctx); err == nil {
+				t.Errorf("%s: a second intent", c.name)
+			}
+			if n, args, jid := intents(); n != 1 || strings.Contains(args, "hidden") || !strings.Contains(args, "web-01") || jid != "20260102030405678901" {
+				t.Errorf("%s: %d intents while it happens, with %s, %s", c.name, n, args, jid)
 			}
 			return errors.Join(ctx.Err(), c.outcome)
 		})
 		if (err == nil) != (c.outcome == nil) || err != nil && fault.From(err).Code != fault.SaltError {
 			t.Errorf("%s: answered %v", c.name, err)
 		}
-		if n, _ := intents(); n != 0 {
+		if n, _, _ := intents(); n != 0 {
 			t.Errorf("%s: %d intents afterwards", c.name, n)
 		}
 		last := rows(t, d)[0]
@@ -81,52 +106,159 @@ func TestOutside(t *testing.T) {
 			t.Errorf("%s: row %+v, caller was told %v", c.name, last, caller.Rows())
 		}
 	}
-	if n := len(rows(t, d)); n != 2 {
-		t.Errorf("%d rows, want one for each", n)
+	// What fails before anything is begun needs no intent.
+	ctx, _ := as(t, principal(everything))
+	if err := g.Do(ctx, accept, func(context.Context) error { return fault.Input("id", "is a pattern") }); fault.From(err).AuditID != 3 {
+		t.Errorf("bad input: %v", err)
 	}
-	ctx, _ := as(t, principal())
+	if last := rows(t, d)[0]; last.ID != 3 || last.ResultCode != 422 {
+		t.Errorf("bad input: row %+v", last)
+	}
+	ctx, _ = as(t, principal())
 	if err := g.Do(ctx, accept, func(context.Context) error { t.Error("ran though denied"); return nil }); fault.From(err).Code != fault.Forbidden {
 		t.Errorf("denied: %v", err)
 	}
+	if err := guard.Intend(t.Context()); err == nil {
+		t.Error("an intent without an action")
+	}
 }
 
-// TestIntentsLeftOpen: whatever a crash left open is closed as exactly one row, by one
-// of the servers that try at once; what is not due is left alone.
-func TestIntentsLeftOpen(t *testing.T) {
+// TestOutcomeUnknown: an intent whose outcome nobody knows stays open, without a row,
+// and the caller is told so.
+func TestOutcomeUnknown(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]func() error{
+		"said so": func() error {
+			return &fault.Error{Code: fault.SaltUnavailable, Message: "No answer", OutcomeUnknown: true}
+		},
+		"an error": func() error { return errors.New("boom") },
+		"a panic":  func() error { panic("boom") },
+	} {
+		d := pgtest.Open(t)
+		g := onDatabase(t, d, d)
+		ctx, caller := as(t, principal(everything))
+		err := g.Do(ctx, accept, func(ctx context.Context) error {
+			if err := guard.Intend(ctx); err != nil {
+				t.Error(err)
+			}
+			return next()
+		})
+		if f := fault.From(err); f == nil || !f.OutcomeUnknown || f.AuditID != 0 || len(caller.Rows()) != 0 {
+			t.Errorf("%s: answered %+v, rows %v", name, f, caller.Rows())
+		}
+		open, err := d.OpenIntents(t.Context(), 10)
+		if err != nil || len(open) != 1 || len(rows(t, d)) != 0 {
+			t.Errorf("%s: open %v, %v, rows %v", name, open, err, rows(t, d))
+		}
+	}
+}
+
+const late = -settleGrace - time.Second // the time to live of an intent that is due
+
+// settleGrace is the guard's.
+const settleGrace = 200 * time.Second
+
+// TestSettle: what was left open is closed as exactly one row that says what became of
+// it, by one of the servers that try at once; what is not due, or cannot be asked for
+// now, is left alone.
+func TestSettle(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)
 	servers := []*db.DB{pgtest.OpenURL(t, url), pgtest.OpenURL(t, url)}
-	const left = 10
-	for range left {
-		i := audit.Intent{ID: uuid.New(), Entry: audit.Entry{Action: "key.accept", Resource: "key:web-01", Reason: "allowed", Username: "alice"}}
-		if err := servers[0].OpenIntent(t.Context(), i, -time.Second); err != nil {
+	open := func(action string, ttl time.Duration) uuid.UUID {
+		i := audit.Intent{ID: uuid.New(), Entry: audit.Entry{
+			Action: action, Resource: "key:web-01", Reason: "allowed", Username: "alice", SaltJID: "1", ResultCode: 204, Args: json.RawMessage(`{"id":"web-01"}`),
+		}}
+		if err := servers[0].OpenIntent(t.Context(), i, ttl); err != nil {
 			t.Fatal(err)
 		}
+		return i.ID
 	}
-	young := audit.Intent{ID: uuid.New(), Entry: audit.Entry{Action: "job.kill", Resource: "job:1"}}
-	if err := servers[0].OpenIntent(t.Context(), young, time.Hour); err != nil {
-		t.Fatal(err)
+	const each = 5
+	for range each {
+		open("done", late)
+		open("not done", late)
+		open("never known", late)
+	}
+	open("not due", -settleGrace+time.Minute)
+	var mu sync.Mutex
+	asked := map[string]int{}
+	settler := func(_ context.Context, e audit.Entry) (bool, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked[e.Action]++
+		if e.Action == "never known" {
+			return false, guard.ErrNeverKnown
+		}
+		return e.Action == "done", nil
 	}
 	var wg sync.WaitGroup
 	for _, d := range servers {
-		g := onDatabase(t, d, d)
+		g := settling(t, d, settler)
 		wg.Go(func() { guard.Settle(g, t.Context()) })
 	}
 	wg.Wait()
-	got := rows(t, servers[0])
-	if len(got) != left {
-		t.Errorf("%d rows for %d intents", len(got), left)
+	if diff := cmp.Diff(map[string]int{"done": each, "not done": each, "never known": each}, asked); diff != "" {
+		t.Errorf("asked, -want +got\n%s", diff)
 	}
-	for _, e := range got {
-		if e.Action != "key.accept" || e.Decision != audit.Allow || e.ResultCode != 504 || e.Username != "alice" || !strings.Contains(e.Reason, "outcome unknown") {
+	got := map[string]int{}
+	for _, e := range rows(t, servers[0]) {
+		if e.Decision != audit.Allow || e.Username != "alice" || e.SaltJID != "1" || e.DurationMS > 60_000 {
 			t.Errorf("row %+v", e)
 		}
+		got[fmt.Sprint(e.Action, " ", e.ResultCode, " ", e.Reason, " ", string(e.Args))]++
 	}
-	if _, err := servers[1].CloseIntent(t.Context(), young.ID, audit.Entry{Action: "job.kill", Resource: "job:1"}); err != nil {
-		t.Errorf("an intent that was not due: %v", err)
+	want := map[string]int{
+		`done 204 allowed; settled late: it was done {"id": "web-01", "settled": "late"}`: each,
+		`not done 504 allowed; settled late: it was not done {"id": "web-01"}`:            each,
+		`never known 504 allowed; settled late: the outcome is unknown {"id": "web-01"}`:  each,
 	}
-	if _, err := servers[1].CloseIntent(t.Context(), young.ID, audit.Entry{Action: "job.kill", Resource: "job:1"}); !errors.Is(err, audit.ErrIntentClosed) {
-		t.Errorf("closed twice: %v", err)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows, -want +got\n%s", diff)
+	}
+	if left, err := servers[1].OpenIntents(t.Context(), 10); err != nil || len(left) != 1 || left[0].Entry.Action != "not due" {
+		t.Errorf("left open: %v, %v", left, err)
+	}
+}
+
+// TestSettleLater: what cannot be asked for now is tried again, not by everybody at
+// once, and not instead of the others.
+func TestSettleLater(t *testing.T) {
+	t.Parallel()
+	url := pgtest.URL(t)
+	d := pgtest.OpenURL(t, url)
+	for _, action := range []string{"first", "second"} {
+		i := audit.Intent{ID: uuid.New(), Entry: audit.Entry{Action: action, Resource: "key:web-01"}}
+		if err := d.OpenIntent(t.Context(), i, late); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var asked []string
+	reachable := false
+	g := settling(t, d, func(_ context.Context, e audit.Entry) (bool, error) {
+		asked = append(asked, e.Action)
+		if !reachable {
+			return false, errors.New("Salt is away")
+		}
+		return true, nil
+	})
+	for range 4 {
+		guard.Settle(g, t.Context())
+	}
+	if fmt.Sprint(asked) != "[first second]" || len(rows(t, d)) != 0 {
+		t.Errorf("asked %v, rows %v", asked, rows(t, d))
+	}
+	// An expired lease is another try.
+	reachable = true
+	if _, ok, err := d.ClaimIntent(t.Context(), settleGrace, time.Second); ok || err != nil {
+		t.Errorf("claimed beside the lease: %v, %v", ok, err)
+	}
+	if _, err := pgtest.Conn(t, url, "halite").Exec(t.Context(), "UPDATE audit_intents SET leased_until = clock_timestamp()"); err != nil {
+		t.Fatal(err)
+	}
+	guard.Settle(g, t.Context())
+	if fmt.Sprint(asked) != "[first second first second]" || len(rows(t, d)) != 2 {
+		t.Errorf("asked %v, rows %v", asked, rows(t, d))
 	}
 }
 
@@ -136,9 +268,9 @@ type broken struct {
 	open bool
 }
 
-func (b broken) OpenIntent(ctx context.Context, i audit.Intent, ttl time.Duration) error {
+func (b broken) OpenIntent(ctx context.Context, i audit.Intent, _ time.Duration) error {
 	if b.open {
-		return b.Intents.OpenIntent(ctx, i, -time.Second)
+		return b.Intents.OpenIntent(ctx, i, late)
 	}
 	return audit.ErrUnavailable
 }
@@ -153,15 +285,23 @@ func TestOutsideUnrecorded(t *testing.T) {
 	t.Parallel()
 	d := pgtest.Open(t)
 	ctx, _ := as(t, principal(everything))
-	err := onDatabase(t, d, broken{Intents: d}).Do(ctx, accept, func(context.Context) error { t.Error("done without an intent"); return nil })
+	err := onDatabase(t, d, broken{Intents: d}).Do(ctx, accept, func(ctx context.Context) error {
+		if err := guard.Intend(ctx); err != nil {
+			return err
+		}
+		t.Error("done without an intent")
+		return nil
+	})
 	if f := fault.From(err); f.Code != fault.AuditUnavailable || f.OutcomeUnknown {
 		t.Errorf("no intent: %+v", f)
 	}
-	err = onDatabase(t, d, broken{Intents: d, open: true}).Do(ctx, accept, func(context.Context) error { return nil })
+	g := onDatabase(t, d, broken{Intents: d, open: true})
+	g.Stop() // the background alone
+	err = g.Do(ctx, accept, guard.Intend)
 	if f := fault.From(err); f.Code != fault.AuditUnavailable || !f.OutcomeUnknown {
 		t.Errorf("not closed: %+v", f)
 	}
-	guard.Settle(onDatabase(t, d, d), t.Context())
+	guard.Settle(settling(t, d, nil), t.Context())
 	if got := rows(t, d); len(got) != 1 || got[0].ResultCode != 504 {
 		t.Errorf("settled as %+v", got)
 	}
