@@ -53,7 +53,7 @@ func (c *Client) call(ctx context.Context, l lowstate, timeout time.Duration, be
 			if err := begin(ctx); err != nil {
 				return answer{}, err
 			}
-			ctx, cancel = context.WithTimeout(ctx, effectTimeout)
+			ctx, cancel = within(ctx, effectTimeout)
 		}
 		return c.post(ctx, "/", s.token, body, timeout)
 	}

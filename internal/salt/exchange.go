@@ -25,7 +25,7 @@ type answer struct {
 // it has been written: a POST is no request that may be replayed. An error says with
 // OutcomeUnknown that salt-api may have got it.
 func (c *Client) post(ctx context.Context, path, token string, body []byte, timeout time.Duration) (answer, error) {
-	limited, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := within(ctx, timeout)
 	defer cancel()
 	// A connection that is had counts as written to. It is asked for anew only if nothing
 	// was written to the one before.
@@ -34,7 +34,7 @@ func (c *Client) post(ctx context.Context, path, token string, body []byte, time
 		GetConn: func(string) { connected.Store(false) },
 		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
 	}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(limited, trace), http.MethodPost, c.base+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), http.MethodPost, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return answer{}, fault.New(fault.SaltUnavailable, "salt-api: its URL is not valid")
 	}
@@ -47,7 +47,7 @@ func (c *Client) post(ctx context.Context, path, token string, body []byte, time
 	start := time.Now()
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, c.unanswered(ctx, limited, timeout, connected.Load(), err)
+		return answer{}, c.unanswered(ctx, connected.Load(), err)
 	}
 	defer resp.Body.Close()
 	a := answer{status: resp.StatusCode}
@@ -57,7 +57,7 @@ func (c *Client) post(ctx context.Context, path, token string, body []byte, time
 	case a.status >= http.StatusMultipleChoices:
 		return a, nil // its text is for people only
 	case err != nil:
-		return answer{}, c.unanswered(ctx, limited, timeout, true, err)
+		return answer{}, c.unanswered(ctx, true, err)
 	case len(a.body) > maxBody:
 		return answer{}, c.misunderstood(fmt.Sprintf("longer than %d MiB", maxBody>>20))
 	}
@@ -66,16 +66,17 @@ func (c *Client) post(ctx context.Context, path, token string, body []byte, time
 
 // unanswered is the failure of a request without an answer: err is why, and sent whether
 // salt-api may have got it.
-func (c *Client) unanswered(ctx, limited context.Context, timeout time.Duration, sent bool, err error) *fault.Error {
+func (c *Client) unanswered(ctx context.Context, sent bool, err error) *fault.Error {
+	f := &fault.Error{Code: fault.SaltUnavailable, OutcomeUnknown: sent, Err: ctx.Err()}
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // without the URL
 	}
-	f := &fault.Error{Code: fault.SaltUnavailable, OutcomeUnknown: sent}
+	late, isLate := errors.AsType[tooLate](context.Cause(ctx))
 	switch {
+	case isLate:
+		f.Message = "salt-api: " + late.Error()
 	case ctx.Err() != nil:
-		f.Message, f.Err = "salt-api: given up before it answered", ctx.Err()
-	case limited.Err() != nil:
-		f.Message, f.Err = fmt.Sprintf("salt-api: no answer within %s", timeout), limited.Err()
+		f.Message = "salt-api: given up before it answered"
 	case sent:
 		f.Message = "salt-api: connection lost: " + c.clean(err.Error())
 	default:
@@ -111,4 +112,13 @@ func (c *Client) misunderstood(why string) *fault.Error {
 // failed is the failure that Salt told of in an answer that is otherwise good.
 func (c *Client) failed(what, said string) *fault.Error {
 	return fault.New(fault.SaltError, "salt-api: "+what+": "+c.clean(brief(said)))
+}
+
+// tooLate is why a context of ours has ended, rather than that of who called.
+type tooLate time.Duration
+
+func (d tooLate) Error() string { return "no answer within " + time.Duration(d).String() }
+
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, tooLate(d))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"time"
 )
 
 // DialWith makes c reach salt-api through dial, from the next connection on.
@@ -11,3 +12,6 @@ func (c *Client) DialWith(dial func(ctx context.Context, network, address string
 	c.http.CloseIdleConnections()
 	c.http.Transport.(*http.Transport).DialContext = dial
 }
+
+// NewJIDs returns what is behind NewJID, of its own.
+func NewJIDs() func(time.Time) string { return new(jids).next }

@@ -14,21 +14,26 @@ var (
 	anyJID = regexp.MustCompile(`^\d{20}(_\d+)?$`) // with unique_jid the master's process id follows
 )
 
-var lastJID struct {
-	sync.Mutex
-	at time.Time
+// jids makes job ids, no two of them the same.
+type jids struct {
+	mu   sync.Mutex
+	last time.Time
 }
+
+var ownJIDs jids
 
 // NewJID returns the id of a job that begins at t: 20 digits, t in UTC to the microsecond.
 // In one process no two calls return the same; one that would is moved on by a microsecond.
-func NewJID(t time.Time) string {
-	lastJID.Lock()
-	defer lastJID.Unlock()
+func NewJID(t time.Time) string { return ownJIDs.next(t) }
+
+func (j *jids) next(t time.Time) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	t = t.UTC().Truncate(time.Microsecond)
-	if !t.After(lastJID.at) {
-		t = lastJID.at.Add(time.Microsecond)
+	if !t.After(j.last) {
+		t = j.last.Add(time.Microsecond)
 	}
-	lastJID.at = t
+	j.last = t
 	return strings.Replace(t.Format("20060102150405.000000"), ".", "", 1)
 }
 

@@ -123,7 +123,7 @@ func (c *Client) DeleteKey(ctx context.Context, id string, begin Begin) error {
 		return err
 	}
 	// Salt answers the same whether it has deleted the key or not.
-	ctx, cancel := context.WithTimeout(ctx, confirmTimeout)
+	ctx, cancel := within(ctx, confirmTimeout)
 	defer cancel()
 	after, err := c.KeyStatuses(ctx, id)
 	if err != nil {

@@ -24,7 +24,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type world struct {
 	*saltfake.Master
 	*salt.Client
-	begun atomic.Int32 // how often Begin was called
+	begun   atomic.Int32 // how often Begin was called
+	network *pipes       // of a bubble
 }
 
 // begin is the Begin of tests.
@@ -53,7 +54,7 @@ func inBubble(t *testing.T, f func(t *testing.T, w *world)) {
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(l) }()
 		t.Cleanup(func() { s.Close(); <-served })
-		w := &world{Master: m, Client: connect(t, "http://salt.example:8000")}
+		w := &world{Master: m, Client: connect(t, "http://salt.example:8000"), network: l}
 		w.DialWith(l.dial)
 		f(t, w)
 	})

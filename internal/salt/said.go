@@ -1,6 +1,7 @@
 package salt
 
 import (
+	"cmp"
 	"encoding/json"
 	"html"
 	"net/http"
@@ -52,22 +53,23 @@ func brief(text string) string {
 // clean makes a text of elsewhere fit for a message: without secrets, on one line, at most
 // 500 characters.
 func (c *Client) clean(text string) string {
-	hidden := c.hiding()
-	text = strings.Join(strings.Fields(hidden.Replace(text)), " ")
-	text = hidden.Replace(text)
+	if secret := c.secrets(); secret != nil {
+		text = secret.ReplaceAllLiteralString(text, secretsAs)
+	}
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "\uFFFD")), " ")
 	if runes := []rune(text); len(runes) > maxSaid {
 		text = string(runes[:maxSaid-1]) + "…"
 	}
 	return text
 }
 
-// hiding replaces the password, that of the URL and the token, in every form in which a
-// page, a URL or a traceback may show them.
-func (c *Client) hiding() *strings.Replacer {
+// secrets matches the password, that of the URL and the token, in every form in which a
+// page, a URL or a traceback may show them; nil if there are none.
+func (c *Client) secrets() *regexp.Regexp {
 	secrets := []string{c.settings.Password}
-	if u, err := url.Parse(c.settings.URL); err == nil && u.User != nil {
-		p, _ := u.User.Password()
-		secrets = append(secrets, p)
+	if u, err := url.Parse(c.settings.URL); err == nil {
+		password, _ := u.User.Password()
+		secrets = append(secrets, password)
 	}
 	c.mu.Lock()
 	if c.session != nil {
@@ -77,14 +79,23 @@ func (c *Client) hiding() *strings.Replacer {
 	var forms []string
 	for _, s := range secrets {
 		quoted, _ := json.Marshal(s)
-		forms = append(forms, s, html.EscapeString(s), url.QueryEscape(s), url.PathEscape(s), url.UserPassword("", s).String()[1:],
-			strings.Trim(string(quoted), `"`), strings.Join(strings.Fields(s), " "))
+		forms = append(forms, s, html.EscapeString(s), url.QueryEscape(s), url.PathEscape(s),
+			url.UserPassword("", s).String()[1:], strings.Trim(string(quoted), `"`))
 	}
-	forms = slices.DeleteFunc(forms, func(s string) bool { return s == "" })
-	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) }) // the longest that fits is replaced
-	var pairs []string
-	for _, s := range slices.Compact(forms) {
-		pairs = append(pairs, s, secretsAs)
+	// The longest that fits is replaced.
+	slices.SortFunc(forms, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	var patterns []string
+	for _, form := range slices.Compact(forms) {
+		words := strings.Fields(strings.ToValidUTF8(form, "\uFFFD")) // the white space between may be shown as any other
+		for i, w := range words {
+			words[i] = regexp.QuoteMeta(w)
+		}
+		if len(words) > 0 {
+			patterns = append(patterns, strings.Join(words, `\s+`))
+		}
 	}
-	return strings.NewReplacer(pairs...)
+	if patterns == nil {
+		return nil
+	}
+	return regexp.MustCompile(strings.Join(patterns, "|"))
 }

@@ -99,9 +99,9 @@ func (c *Client) startLogin() (*login, error) {
 
 // logIn asks for a session. refused says that the account was, rather than the request.
 func (c *Client) logIn(ctx context.Context) (s *session, refused bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	waiting, cancel := within(ctx, callTimeout)
 	defer cancel()
-	if err := c.enter(ctx); err != nil {
+	if err := c.enter(waiting); err != nil {
 		return nil, false, err
 	}
 	defer c.leave()

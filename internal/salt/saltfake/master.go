@@ -98,8 +98,8 @@ func (m *Master) AddKeys(b Bucket, ids ...string) {
 	}
 }
 
-// Keys returns the ids of a bucket, sorted.
-func (m *Master) Keys(b Bucket) []string {
+// KeysIn returns the ids of a bucket, sorted.
+func (m *Master) KeysIn(b Bucket) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.keys[b])
