@@ -15,7 +15,6 @@ import (
 	"golang.org/x/term"
 
 	"halite/db"
-	"halite/internal/auth"
 	"halite/internal/fault"
 	"halite/internal/guard"
 )
@@ -138,7 +137,7 @@ func (m migrateCmd) run(ctx context.Context, c *common, io streams) error {
 
 func (u userAddCmd) run(ctx context.Context, c *common, io streams) error {
 	return withUsers(ctx, c, io, u.passwordFlag, func(ctx context.Context, k *core, password string) error {
-		if err := k.auth.AddUser(ctx, auth.NewUser{Username: u.Name, Password: password, Role: u.Role}, "command line"); err != nil {
+		if err := k.console.AddUser(ctx, u.Name, password, u.Role); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(io.out, "user %s added with role %s\n", u.Name, u.Role)
@@ -148,7 +147,7 @@ func (u userAddCmd) run(ctx context.Context, c *common, io streams) error {
 
 func (u userPasswdCmd) run(ctx context.Context, c *common, io streams) error {
 	return withUsers(ctx, c, io, u.passwordFlag, func(ctx context.Context, k *core, password string) error {
-		if err := k.auth.ResetPassword(ctx, u.Name, password, "command line"); err != nil {
+		if err := k.console.ResetPassword(ctx, u.Name, password); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(io.out, "password of %s set; the user's sessions have ended\n", u.Name)
@@ -173,7 +172,7 @@ func withUsers(ctx context.Context, c *common, io streams, from passwordFlag, fn
 		return err
 	}
 	defer closeCore()
-	if err := k.auth.SeedRoles(ctx); err != nil {
+	if err := k.console.SeedRoles(ctx); err != nil {
 		return err
 	}
 	err = fn(guard.WithCaller(ctx, &guard.Caller{Name: "cli:" + osUser()}), k, password)

@@ -19,6 +19,7 @@ import (
 	"halite/graph"
 	"halite/internal/audit"
 	"halite/internal/auth"
+	"halite/internal/directory"
 	"halite/internal/guard"
 	"halite/internal/httpapi"
 	"halite/web"
@@ -43,11 +44,17 @@ type core struct {
 	recorder *audit.Recorder
 	guard    *guard.Guard
 	auth     *auth.Service
+	users    *directory.Service
+	console  *directory.Console
 }
 
 // openCore opens the database and starts what stands on it. close ends all of it in
 // order: the gate writes its counts, the recorder drains, the database closes.
 func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) (_ *core, close func(), err error) {
+	hasher, err := auth.NewHasher()
+	if err != nil {
+		return nil, nil, err
+	}
 	store, err := db.Open(ctx, db.Config{URL: where.databaseURL, AppURL: c.DatabaseAppURL, Logger: logger})
 	if err != nil {
 		return nil, nil, err
@@ -62,10 +69,9 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 		Name: c.CookieName, Secure: c.cookieSecure(), Secret: where.cookieSecret,
 		TTL: time.Duration(c.SessionTTLMinutes) * time.Minute,
 	}
-	if k.auth, err = auth.NewService(store, k.guard, cookies, logger); err != nil {
-		closeStore()
-		return nil, nil, err
-	}
+	k.auth = auth.NewService(store, k.guard, hasher, cookies, logger)
+	k.users = directory.NewService(store, hasher)
+	k.console = directory.NewConsole(k.users, k.guard)
 	return k, func() { k.auth.Stop(); closeStore() }, nil
 }
 
@@ -90,7 +96,7 @@ func serve(ctx context.Context, c *common, io streams) error {
 	}
 	defer closeCore()
 	hello := greeting{common: c, where: where, out: io.out}
-	if err := k.auth.Bootstrap(ctx, c.BootstrapAdminUsername, c.BootstrapAdminPassword, hello.tell); err != nil {
+	if err := k.console.Bootstrap(ctx, c.BootstrapAdminUsername, c.BootstrapAdminPassword, hello.tell); err != nil {
 		return fmt.Errorf("first start: %w", err)
 	}
 	handler, err := newHandler(c, k, logger)

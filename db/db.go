@@ -187,7 +187,9 @@ func newPool(ctx context.Context, url string, conns int32, role string) (*pgxpoo
 }
 
 func newBun(pool *pgxpool.Pool) *bun.DB {
-	return bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New())
+	b := bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New())
+	b.RegisterModel((*userRoleRow)(nil)) // the roles of users go through it
+	return b
 }
 
 // sqlState is the SQLSTATE of a server's error, or empty.

@@ -11,6 +11,7 @@ import (
 
 	"halite/db"
 	"halite/internal/auth"
+	"halite/internal/directory"
 	"halite/internal/pgtest"
 	"halite/internal/policy"
 )
@@ -27,8 +28,11 @@ func newUser(t *testing.T, d *db.DB, name, session string) uuid.UUID {
 		t.Fatal(err)
 	}
 	id := uuid.New()
-	u := auth.User{ID: id, Username: name, DisplayName: "Name of " + name, PasswordHash: "none", Active: true, MustChangePassword: true}
-	if err := d.CreateUser(t.Context(), u, "viewer"); err != nil {
+	u := directory.User{
+		ID: id, Username: name, DisplayName: "Name of " + name, Active: true, MustChangePassword: true,
+		Roles: pgtest.Roles(t, d, "viewer"),
+	}
+	if err := d.CreateUser(t.Context(), u, "none"); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.CreateSession(t.Context(), auth.Session{IDHash: hash(session), UserID: id}, time.Hour); err != nil {
@@ -181,92 +185,4 @@ func TestEndSessions(t *testing.T) {
 	left("b1")
 	exec(t, c, "DELETE FROM users")
 	left()
-}
-
-// TestUsers: names are unique whatever the case, and a user needs a role that exists.
-func TestUsers(t *testing.T) {
-	t.Parallel()
-	d := pgtest.Open(t)
-	if there, err := d.AnyUser(t.Context()); there || err != nil {
-		t.Errorf("at first: %v, %v", there, err)
-	}
-	id := newUser(t, d, "Ärger", "s")
-	if there, err := d.AnyUser(t.Context()); !there || err != nil {
-		t.Errorf("then: %v, %v", there, err)
-	}
-	if err := d.CreateUser(t.Context(), auth.User{ID: uuid.New(), Username: "äRGER", PasswordHash: "none"}, "viewer"); !errors.Is(err, auth.ErrUserExists) {
-		t.Errorf("the name in another case: %v", err)
-	}
-	if err := d.CreateUser(t.Context(), auth.User{ID: uuid.New(), Username: "bob", PasswordHash: "none"}, "none"); !errors.Is(err, auth.ErrNoRole) {
-		t.Errorf("a role that is none: %v", err)
-	}
-	if err := d.SetPassword(t.Context(), id, "changed", false); err != nil {
-		t.Fatal(err)
-	}
-	want := auth.User{ID: id, Username: "Ärger", DisplayName: "Name of Ärger", PasswordHash: "changed", Active: true}
-	if got, err := d.UserByName(t.Context(), "ÄRGER"); err != nil || got != want {
-		t.Errorf("%+v, %v; want %+v", got, err, want)
-	}
-	for _, name := range []string{"", "nobody", "\x00", "\xff", "Ärger\x00", "%"} {
-		if got, err := d.UserByName(t.Context(), name); !errors.Is(err, auth.ErrNoUser) {
-			t.Errorf("%q: %+v, %v", name, got, err)
-		}
-	}
-}
-
-// TestSeedRoles: what is missing is made, what somebody added stays, and two servers
-// may do it at once.
-func TestSeedRoles(t *testing.T) {
-	t.Parallel()
-	u := pgtest.URL(t)
-	c := pgtest.Conn(t, u, "halite")
-	const everything = `SELECT r.name || ': ' || r.description || ' ' || r.is_builtin || ' ' || coalesce(p.verb || ' ' || p.resource_glob, 'nothing')
-		FROM roles AS r LEFT JOIN permissions AS p ON p.role_id = r.id ORDER BY 1`
-	done := make(chan error)
-	for range 4 {
-		d := pgtest.OpenURL(t, u)
-		go func() { done <- d.SeedRoles(t.Context(), policy.BuiltinRoles()) }()
-	}
-	for range 4 {
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}
-	d := pgtest.OpenURL(t, u)
-	seeded := texts(t, c, everything)
-	if len(seeded) != 1+7+8 {
-		t.Errorf("seeded: %q", seeded)
-	}
-	ids := texts(t, c, "SELECT id::text FROM permissions ORDER BY 1")
-	exec(t, c, `INSERT INTO roles (id, name) VALUES (gen_random_uuid(), 'mine');
-		INSERT INTO permissions (id, role_id, verb, resource_glob) SELECT gen_random_uuid(), id, 'extra', '*' FROM roles;
-		INSERT INTO permissions (id, role_id, verb, resource_glob) SELECT gen_random_uuid(), id, 'view', 'key:*' FROM roles WHERE name = 'viewer'`)
-	want := texts(t, c, everything)
-	if err := d.SeedRoles(t.Context(), policy.BuiltinRoles()); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, texts(t, c, everything)); diff != "" {
-		t.Errorf("with nothing missing:\n%s", diff)
-	}
-	exec(t, c, "DELETE FROM permissions WHERE verb <> 'extra'; DELETE FROM roles WHERE name = 'admin'")
-	if err := d.SeedRoles(t.Context(), policy.BuiltinRoles()); err != nil {
-		t.Fatal(err)
-	}
-	extra := texts(t, c, everything)
-	got := make([]string, 0, len(extra))
-	for _, line := range extra {
-		if line != "mine:  false extra *" && line != "operator: Run salt commands and manage keys, but no user administration. true extra *" &&
-			line != "viewer: Read-only access to everything except audit. true extra *" {
-			got = append(got, line)
-		}
-	}
-	if len(extra) != len(got)+3 {
-		t.Errorf("what was added is gone: %q", extra)
-	}
-	if diff := cmp.Diff(seeded, got); diff != "" {
-		t.Errorf("healed:\n%s", diff)
-	}
-	if healed := texts(t, c, "SELECT id::text FROM permissions ORDER BY 1"); len(healed) != len(ids)+3 {
-		t.Errorf("%d permissions after healing, want %d", len(healed), len(ids)+3)
-	}
 }

@@ -18,7 +18,7 @@ import (
 	"halite/graph/internal/probe"
 	"halite/graph/internal/probe/generated"
 	"halite/internal/audit"
-	"halite/internal/auth"
+	"halite/internal/directory"
 	"halite/internal/fault"
 	"halite/internal/guard"
 	"halite/internal/httpapi/apitest"
@@ -26,7 +26,7 @@ import (
 )
 
 // resolver is that of the probe's schema.
-type resolver struct{ store auth.Store }
+type resolver struct{ store directory.Store }
 
 type (
 	queries   struct{ *resolver }
@@ -59,7 +59,7 @@ func (queries) Fails(_ context.Context, code string) (*string, error) {
 }
 
 func (m mutations) Add(ctx context.Context, name string, fail bool) (*bool, error) {
-	err := m.store.CreateUser(ctx, auth.User{ID: uuid.New(), Username: name, PasswordHash: "x"}, "viewer")
+	err := m.store.CreateUser(ctx, directory.User{ID: uuid.New(), Username: name}, "x")
 	if err != nil || fail {
 		return nil, fault.New(fault.Conflict, "There is one already")
 	}
@@ -86,7 +86,7 @@ func startProbe(t *testing.T, o apitest.Options) *apitest.Server {
 		}
 		return graph.NewServer(schema, pgtest.Quiet)
 	}
-	o.Changer = func(c guard.Changer) guard.Changer { res.store = c.(auth.Store); return c }
+	o.Changer = func(c guard.Changer) guard.Changer { res.store = c.(directory.Store); return c }
 	return apitest.Start(t, o)
 }
 

@@ -21,21 +21,25 @@ const (
 	MaxPassword = 1024
 )
 
-// hasher bounds how many hashes are computed at once: each takes 19 MiB.
-type hasher struct {
+// Hasher computes password hashes, and bounds how many at once: each takes 19 MiB. It
+// is safe for concurrent use; a server has one.
+type Hasher struct {
 	slots chan struct{}
 	dummy string // what an unknown user's password is compared with
 }
 
-func newHasher() (*hasher, error) {
-	h := &hasher{slots: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))}
+// NewHasher returns a hasher for as many hashes at once as there are processors, two
+// at least.
+func NewHasher() (*Hasher, error) {
+	h := &Hasher{slots: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))}
 	var err error
-	h.dummy, err = argon2id.CreateHash(randomPassword(), hashParams)
+	h.dummy, err = argon2id.CreateHash(RandomPassword(), hashParams)
 	return h, err
 }
 
-// hash returns the argon2id hash of password in PHC format.
-func (h *hasher) hash(ctx context.Context, password string) (string, error) {
+// Hash returns the argon2id hash of password in PHC format. It waits for its turn for
+// as long as ctx allows; that is its only error.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	if err := h.acquire(ctx); err != nil {
 		return "", err
 	}
@@ -45,7 +49,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 
 // matches does the same work whether there is a hash to compare with or not. A hash
 // that cannot be read matches nothing.
-func (h *hasher) matches(ctx context.Context, password, hash string) (bool, error) {
+func (h *Hasher) matches(ctx context.Context, password, hash string) (bool, error) {
 	if err := h.acquire(ctx); err != nil {
 		return false, err
 	}
@@ -64,7 +68,7 @@ func readable(hash string) bool {
 	return err == nil && len(key) > 0 && p.Iterations > 0 && p.Parallelism > 0
 }
 
-func (h *hasher) acquire(ctx context.Context) error {
+func (h *Hasher) acquire(ctx context.Context) error {
 	select {
 	case h.slots <- struct{}{}:
 		return nil
@@ -73,7 +77,7 @@ func (h *hasher) acquire(ctx context.Context) error {
 	}
 }
 
-func (h *hasher) release() { <-h.slots }
+func (h *Hasher) release() { <-h.slots }
 
 // CheckPassword says what is wrong with a new password, or nil. field names the
 // argument in the answer.
@@ -90,8 +94,8 @@ func CheckPassword(field, password string) *fault.Error {
 // TooShort reports whether a new password has too few characters.
 func TooShort(password string) bool { return utf8.RuneCountInString(password) < MinPassword }
 
-// randomPassword has 120 bits.
-func randomPassword() string {
+// RandomPassword returns a password that nobody guesses: it has 120 bits.
+func RandomPassword() string {
 	b := make([]byte, 15)
 	rand.Read(b)
 	return base64.RawURLEncoding.EncodeToString(b)

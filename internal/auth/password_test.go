@@ -12,9 +12,9 @@ import (
 // foreign is a hash with the parameters that the Python library has by default.
 const foreign = "$argon2id$v=19$m=65536,t=3,p=4$jg+sa67vssPm/BLMZG0IuQ$eoI7dkXQ6TmpaUGD5PzO3LL4GRTveyis34ZCR37aK8I"
 
-func newTestHasher(t *testing.T) *hasher {
+func newTestHasher(t *testing.T) *Hasher {
 	t.Helper()
-	h, err := newHasher()
+	h, err := NewHasher()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,11 +24,11 @@ func newTestHasher(t *testing.T) *hasher {
 func TestHash(t *testing.T) {
 	t.Parallel()
 	h := newTestHasher(t)
-	hash, err := h.hash(t.Context(), "pässword")
+	hash, err := h.Hash(t.Context(), "pässword")
 	if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Fatalf("%q, %v", hash, err)
 	}
-	if other, _ := h.hash(t.Context(), "pässword"); other == hash {
+	if other, _ := h.Hash(t.Context(), "pässword"); other == hash {
 		t.Error("two hashes of one password are the same")
 	}
 	for _, c := range []struct {
@@ -73,7 +73,7 @@ func TestUnknownUserCostsTheSame(t *testing.T) {
 			t.Errorf("with %q it was not computed: %v", hash, err)
 		}
 	}
-	if _, err := h.hash(ctx, "x"); !errors.Is(err, context.Canceled) {
+	if _, err := h.Hash(ctx, "x"); !errors.Is(err, context.Canceled) {
 		t.Errorf("a hash was made beyond the bound: %v", err)
 	}
 }
@@ -88,7 +88,7 @@ func TestCheckPassword(t *testing.T) {
 			t.Errorf("%.20q: %v", password, got)
 		}
 	}
-	if a, b := randomPassword(), randomPassword(); a == b || CheckPassword("x", a) != nil {
+	if a, b := RandomPassword(), RandomPassword(); a == b || CheckPassword("x", a) != nil {
 		t.Errorf("random passwords %q and %q", a, b)
 	}
 }

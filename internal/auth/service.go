@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -40,7 +41,7 @@ type Service struct {
 	guard   *guard.Guard
 	cookies Cookies
 	logger  *slog.Logger
-	hasher  *hasher
+	hasher  *Hasher
 
 	byName, byAddress *limit.Counter
 
@@ -50,19 +51,15 @@ type Service struct {
 
 // NewService returns a service whose background work (ended sessions are removed)
 // runs until Stop.
-func NewService(store Store, g *guard.Guard, cookies Cookies, logger *slog.Logger) (*Service, error) {
-	h, err := newHasher()
-	if err != nil {
-		return nil, err
-	}
+func NewService(store Store, g *guard.Guard, hasher *Hasher, cookies Cookies, logger *slog.Logger) *Service {
 	s := &Service{
-		store: store, guard: g, cookies: cookies, logger: logger, hasher: h,
+		store: store, guard: g, cookies: cookies, logger: logger, hasher: hasher,
 		byName:    limit.New(failuresPerName, failureWindow, time.Now),
 		byAddress: limit.New(failuresPerAddress, failureWindow, time.Now),
 		quit:      make(chan struct{}),
 	}
 	s.done.Go(s.janitor)
-	return s, nil
+	return s
 }
 
 // Stop ends the background work.
@@ -205,7 +202,7 @@ func (s *Service) ChangePassword(ctx context.Context, current, next string) erro
 			}
 			return v, err
 		}
-		hash, err = s.hasher.hash(ctx, next)
+		hash, err = s.hasher.Hash(ctx, next)
 		return v, err
 	}
 	err := s.guard.Do(ctx, action, func(ctx context.Context) error {
@@ -262,7 +259,7 @@ func isRefusal(err error) bool {
 // cannot pass the bound together; back returns it when the attempt was none.
 func (s *Service) takeFailure(address, name string) (back func(), _ limit.Answer) {
 	address = guard.AddressKey(address)
-	folded := sha256.Sum256([]byte(foldName(name))) // a name may be as long as a request
+	folded := sha256.Sum256([]byte(strings.ToLower(name))) // a name may be as long as a request
 	byAddress := s.byAddress.Take(address)
 	if !byAddress.OK {
 		return func() {}, byAddress

@@ -14,21 +14,16 @@ import (
 
 // What a Store can say no with.
 var (
-	ErrNoUser     = errors.New("no such user")
-	ErrNoRole     = errors.New("no such role")
-	ErrNoSession  = errors.New("no such session")
-	ErrUserExists = errors.New("username already exists")
+	ErrNoUser    = errors.New("no such user")
+	ErrNoSession = errors.New("no such session")
 )
 
-// User is an account.
+// User is what sign-in asks of an account.
 type User struct {
-	ID                 uuid.UUID
-	Username           string // unique whatever the case; 255 characters at most
-	DisplayName        string
-	PasswordHash       string // argon2id, PHC format
-	Active             bool
-	Builtin            bool
-	MustChangePassword bool
+	ID           uuid.UUID
+	Username     string // as it is spelled in the account
+	PasswordHash string // argon2id, PHC format
+	Active       bool
 }
 
 // Session is a signed-in browser or program.
@@ -38,18 +33,15 @@ type Session struct {
 	UserAgent, IP string
 }
 
-// Store keeps users, roles and sessions. Inside guard's Change its methods take part
+// Store keeps accounts and sessions. Inside guard's Change its methods take part
 // in the transaction that the context carries. *db.DB is one.
 type Store interface {
 	// UserByName finds a user whatever the case of name, or returns ErrNoUser. In a
 	// transaction the user stays locked until its end.
 	UserByName(ctx context.Context, name string) (User, error)
-	// CreateUser returns ErrUserExists or ErrNoRole where that is so.
-	CreateUser(ctx context.Context, u User, role string) error
 	SetPassword(ctx context.Context, id uuid.UUID, hash string, mustChange bool) error
 	// SignedIn notes the time of the last sign-in.
 	SignedIn(ctx context.Context, id uuid.UUID) error
-	AnyUser(ctx context.Context) (bool, error)
 
 	CreateSession(ctx context.Context, s Session, ttl time.Duration) error
 	// SessionPrincipal returns the active user of a session that has not ended, with
@@ -60,7 +52,4 @@ type Store interface {
 	EndSessions(ctx context.Context, userID uuid.UUID, except []byte) error
 	// PurgeSessions removes the sessions that have ended and says how many.
 	PurgeSessions(ctx context.Context) (int64, error)
-
-	// SeedRoles makes missing roles and gives each the permissions it lacks.
-	SeedRoles(ctx context.Context, roles []policy.Role) error
 }

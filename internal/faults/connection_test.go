@@ -10,7 +10,7 @@ import (
 
 	"halite/db"
 	"halite/internal/audit"
-	"halite/internal/auth"
+	"halite/internal/directory"
 	"halite/internal/pgtest"
 )
 
@@ -35,12 +35,7 @@ func open(t *testing.T) opened {
 // change makes a user of the entry's name in one transaction with the entry.
 func (o opened) change(ctx context.Context, name string) (audit.Entry, error) {
 	return o.db.Change(ctx, func(ctx context.Context) error {
-		// The role does not exist; the user is there all the same.
-		err := o.db.CreateUser(ctx, auth.User{ID: uuid.New(), Username: name, PasswordHash: "none"}, "none")
-		if errors.Is(err, auth.ErrNoRole) {
-			return nil
-		}
-		return err
+		return o.db.CreateUser(ctx, directory.User{ID: uuid.New(), Username: name}, "none")
 	}, func(error) audit.Entry { return entry(name) })
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"halite/internal/audit"
-	"halite/internal/auth"
+	"halite/internal/directory"
 	"halite/internal/fault"
 	"halite/internal/guard"
 	"halite/internal/pgtest"
@@ -384,9 +384,6 @@ func TestChangeIsOneTransaction(t *testing.T) {
 	g := guard.New(guard.Config{Recorder: recorder, Changer: store, Logger: pgtest.Quiet, AuditReads: true, Refusals: 60})
 	t.Cleanup(g.Stop)
 	c := pgtest.Conn(t, url, "halite")
-	if err := store.SeedRoles(t.Context(), policy.BuiltinRoles()); err != nil {
-		t.Fatal(err)
-	}
 	// there says who is in the table of users, and what the log says.
 	there := func() (users, log string) {
 		t.Helper()
@@ -403,7 +400,7 @@ func TestChangeIsOneTransaction(t *testing.T) {
 		defer leave()
 		err := g.Do(ctx, guard.Action{Name: "user.create", Verb: "manage_user", Resource: "user:" + name, Effect: guard.Change, Success: 201},
 			func(ctx context.Context) error {
-				if err := store.CreateUser(ctx, auth.User{ID: uuid.New(), Username: name, PasswordHash: "x"}, "viewer"); err != nil {
+				if err := store.CreateUser(ctx, directory.User{ID: uuid.New(), Username: name}, "x"); err != nil {
 					return fault.New(fault.Conflict, "x")
 				}
 				return after(leave)

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"halite/db"
+	"halite/internal/directory"
 	"halite/internal/pgembed"
 )
 
@@ -94,6 +96,25 @@ func OpenURL(tb testing.TB, url string) *db.DB {
 	}
 	tb.Cleanup(d.Close)
 	return d
+}
+
+// Roles finds roles by their names, for making users.
+func Roles(tb testing.TB, d *db.DB, names ...string) []directory.RoleRef {
+	tb.Helper()
+	all, err := d.Roles(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var refs []directory.RoleRef
+	for _, r := range all {
+		if slices.Contains(names, r.Name) {
+			refs = append(refs, directory.RoleRef{ID: r.ID, Name: r.Name})
+		}
+	}
+	if len(refs) != len(names) {
+		tb.Fatalf("roles %q: there are only %v", names, refs)
+	}
+	return refs
 }
 
 // Conn connects to a database as it is, for looking at it. as is the role, such as

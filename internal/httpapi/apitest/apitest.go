@@ -28,9 +28,11 @@ import (
 	"halite/graph"
 	"halite/internal/audit"
 	"halite/internal/auth"
+	"halite/internal/directory"
 	"halite/internal/guard"
 	"halite/internal/httpapi"
 	"halite/internal/pgtest"
+	"halite/internal/policy"
 	"halite/web"
 )
 
@@ -65,6 +67,8 @@ type Server struct {
 	DB    *db.DB
 	Guard *guard.Guard
 	Auth  *auth.Service
+	// Directory is not behind the gate here.
+	Directory *directory.Service
 
 	secret []byte
 	ids    map[string]uuid.UUID
@@ -95,10 +99,12 @@ func Start(tb testing.TB, o Options) *Server {
 		o.TTL = 8 * time.Hour
 	}
 	cookies := auth.Cookies{Name: "halite_session", Secure: o.SecureCookie, TTL: o.TTL, Secret: s.secret}
-	var err error
-	if s.Auth, err = auth.NewService(s.DB, s.Guard, cookies, pgtest.Quiet); err != nil {
+	hasher, err := auth.NewHasher()
+	if err != nil {
 		tb.Fatal(err)
 	}
+	s.Auth = auth.NewService(s.DB, s.Guard, hasher, cookies, pgtest.Quiet)
+	s.Directory = directory.NewService(s.DB, hasher)
 	tb.Cleanup(s.Auth.Stop)
 	s.addUsers(tb)
 	var reader audit.Reader = s.DB
@@ -136,7 +142,7 @@ func (s *Server) addUsers(tb testing.TB) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := s.Auth.SeedRoles(tb.Context()); err != nil {
+	if err := s.DB.SeedRoles(tb.Context(), policy.BuiltinRoles()); err != nil {
 		tb.Fatal(err)
 	}
 	for _, u := range []struct {
@@ -150,10 +156,10 @@ func (s *Server) addUsers(tb testing.TB) {
 		{name: "new", role: "admin", must: true},
 	} {
 		s.ids[u.name] = uuid.New()
-		err := s.DB.CreateUser(tb.Context(), auth.User{
-			ID: s.ids[u.name], Username: u.name, DisplayName: strings.ToUpper(u.name), PasswordHash: hash,
-			Active: !u.gone, MustChangePassword: u.must,
-		}, u.role)
+		err := s.DB.CreateUser(tb.Context(), directory.User{
+			ID: s.ids[u.name], Username: u.name, DisplayName: strings.ToUpper(u.name),
+			Active: !u.gone, MustChangePassword: u.must, Roles: pgtest.Roles(tb, s.DB, u.role),
+		}, hash)
 		if err != nil {
 			tb.Fatal(err)
 		}
