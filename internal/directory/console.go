@@ -77,6 +77,21 @@ func (c *Console) ResetPassword(ctx context.Context, name, password string) erro
 	})
 }
 
+// Users returns all users, by name whatever the case. Errors: AuditUnavailable.
+func (c *Console) Users(ctx context.Context) (users []User, err error) {
+	err = c.guard.Do(ctx, guard.Action{
+		Name: "user.list", Resource: "user:*", Anonymous: true, Judge: allowed(commandLine),
+	}, func(ctx context.Context) error {
+		for {
+			page, err := c.service.Users(ctx, maxPage, len(users))
+			if users = append(users, page.Users...); err != nil || len(page.Users) < maxPage {
+				return err
+			}
+		}
+	})
+	return users, err
+}
+
 // SeedRoles makes the built-in roles and heals the permissions that they lack.
 func (c *Console) SeedRoles(ctx context.Context) error {
 	return c.service.store.SeedRoles(ctx, policy.BuiltinRoles())

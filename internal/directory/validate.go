@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"net/http"
 	"net/mail"
 	"strings"
 	"unicode/utf8"
@@ -63,4 +64,9 @@ func firstOf(errs ...error) error {
 		}
 	}
 	return nil
+}
+
+// badRequest is for arguments that name what is not there: the contract wants 400.
+func badRequest(field, message string) *fault.Error {
+	return &fault.Error{Code: fault.BadUserInput, Message: message, Field: field, Status: http.StatusBadRequest}
 }
