@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,11 +11,15 @@ import (
 	"os/user"
 	"runtime/debug"
 	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"halite/db"
+	"halite/internal/directory"
 	"halite/internal/fault"
 	"halite/internal/guard"
 )
@@ -33,8 +38,9 @@ type cli struct {
 	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date, or take it away."`
 	User    struct {
 		Add    userAddCmd    `cmd:"" help:"Add a user."`
+		List   userListCmd   `cmd:"" help:"List the users, with their roles and their last sign-in."`
 		Passwd userPasswdCmd `cmd:"" help:"Set a user's password and end the user's sessions."`
-	} `cmd:"" help:"Users, at the command line. Each change leaves its row in the log."`
+	} `cmd:"" help:"Users, at the command line. Each command leaves its row in the log."`
 	Version struct{} `cmd:"" help:"Print the version."`
 	Help    struct{} `cmd:"" help:"Print this help."`
 }
@@ -48,6 +54,8 @@ type userAddCmd struct {
 	Role string `required:"" help:"Role to give, such as admin, operator or viewer."`
 	passwordFlag
 }
+
+type userListCmd struct{}
 
 type userPasswdCmd struct {
 	Name string `arg:"" help:"Name of the user."`
@@ -90,6 +98,8 @@ func run(ctx context.Context, args []string, io streams) int {
 		err = c.Migrate.run(ctx, &c.common, io)
 	case "user add <name>":
 		err = c.User.Add.run(ctx, &c.common, io)
+	case "user list":
+		err = c.User.List.run(ctx, &c.common, io)
 	case "user passwd <name>":
 		err = c.User.Passwd.run(ctx, &c.common, io)
 	case "version":
@@ -136,8 +146,8 @@ func (m migrateCmd) run(ctx context.Context, c *common, io streams) error {
 }
 
 func (u userAddCmd) run(ctx context.Context, c *common, io streams) error {
-	return withUsers(ctx, c, io, u.passwordFlag, func(ctx context.Context, k *core, password string) error {
-		if err := k.console.AddUser(ctx, u.Name, password, u.Role); err != nil {
+	return withPassword(ctx, c, io, u.passwordFlag, func(ctx context.Context, console *directory.Console, password string) error {
+		if err := console.AddUser(ctx, u.Name, password, u.Role); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(io.out, "user %s added with role %s\n", u.Name, u.Role)
@@ -145,9 +155,49 @@ func (u userAddCmd) run(ctx context.Context, c *common, io streams) error {
 	})
 }
 
+func (userListCmd) run(ctx context.Context, c *common, io streams) error {
+	return withConsole(ctx, c, io, func(ctx context.Context, console *directory.Console) error {
+		users, err := console.Users(ctx)
+		if err != nil {
+			return err
+		}
+		table := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
+		_, _ = fmt.Fprintln(table, "NAME\tACTIVE\tROLES\tLAST SIGN-IN")
+		for _, u := range users {
+			_, _ = fmt.Fprintln(table, userLine(u))
+		}
+		return table.Flush()
+	})
+}
+
+func userLine(u directory.User) string {
+	active, signedIn := "yes", "never"
+	if !u.Active {
+		active = "no"
+	}
+	if u.LastSignIn != nil {
+		signedIn = u.LastSignIn.Format(time.RFC3339)
+	}
+	var roles []string
+	for _, r := range u.Roles {
+		roles = append(roles, plain(r.Name))
+	}
+	return strings.Join([]string{plain(u.Username), active, cmp.Or(strings.Join(roles, ","), "-"), signedIn}, "\t")
+}
+
+// plain keeps a name from doing something to the table or the terminal.
+func plain(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, name)
+}
+
 func (u userPasswdCmd) run(ctx context.Context, c *common, io streams) error {
-	return withUsers(ctx, c, io, u.passwordFlag, func(ctx context.Context, k *core, password string) error {
-		if err := k.console.ResetPassword(ctx, u.Name, password); err != nil {
+	return withPassword(ctx, c, io, u.passwordFlag, func(ctx context.Context, console *directory.Console, password string) error {
+		if err := console.ResetPassword(ctx, u.Name, password); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(io.out, "password of %s set; the user's sessions have ended\n", u.Name)
@@ -155,12 +205,17 @@ func (u userPasswdCmd) run(ctx context.Context, c *common, io streams) error {
 	})
 }
 
-// withUsers runs fn at the gate as whoever runs the command.
-func withUsers(ctx context.Context, c *common, io streams, from passwordFlag, fn func(context.Context, *core, string) error) error {
+// withPassword asks for a password and runs fn as withConsole does.
+func withPassword(ctx context.Context, c *common, io streams, from passwordFlag, fn func(context.Context, *directory.Console, string) error) error {
 	password, err := from.read(io)
 	if err != nil {
 		return err
 	}
+	return withConsole(ctx, c, io, func(ctx context.Context, console *directory.Console) error { return fn(ctx, console, password) })
+}
+
+// withConsole runs fn at the gate as whoever runs the command.
+func withConsole(ctx context.Context, c *common, io streams, fn func(context.Context, *directory.Console) error) error {
 	logger := c.logger(io.err)
 	where, closePlace, err := c.attach(ctx, logger)
 	if err != nil {
@@ -175,7 +230,7 @@ func withUsers(ctx context.Context, c *common, io streams, from passwordFlag, fn
 	if err := k.console.SeedRoles(ctx); err != nil {
 		return err
 	}
-	err = fn(guard.WithCaller(ctx, &guard.Caller{Name: "cli:" + osUser()}), k, password)
+	err = fn(guard.WithCaller(ctx, &guard.Caller{Name: "cli:" + osUser()}), k.console)
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code != fault.Internal {
 		return errors.New(f.Message)
 	}

@@ -7,10 +7,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"halite/internal/directory"
 	"halite/internal/pgtest"
 )
 
@@ -84,6 +86,12 @@ func TestUsersAtTheCommandLine(t *testing.T) {
 			1, "halite: User not found\n",
 			`- ` + me + ` user.password_reset user:carol allow 404 {"new_password": "<redacted>", "must_change_pw": false} command line`,
 		},
+		{
+			"",
+			[]string{"user", "list"},
+			0, "NAME   ACTIVE  ROLES   LAST SIGN-IN\nAlice  yes     viewer  never\n",
+			`- ` + me + ` user.list user:* allow 200 - command line`,
+		},
 	} {
 		before := len(logged(t, c))
 		code, said := do(s.stdin, s.args...)
@@ -106,6 +114,21 @@ func TestUsersAtTheCommandLine(t *testing.T) {
 	var role string
 	if err := c.QueryRow(t.Context(), `SELECT string_agg(r.name, ' ') FROM users u JOIN user_roles ur ON ur.user_id = u.id JOIN roles r ON r.id = ur.role_id`).Scan(&role); err != nil || role != "viewer" {
 		t.Errorf("roles %q, %v", role, err)
+	}
+}
+
+// TestUserLine: one line for each user, whatever is in the names.
+func TestUserLine(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)
+	for want, u := range map[string]directory.User{
+		"ada\tyes\ta,b\t2026-01-02T03:04:05Z":   {Username: "ada", Active: true, LastSignIn: &at, Roles: []directory.RoleRef{{Name: "a"}, {Name: "b"}}},
+		"bob\tno\t-\tnever":                     {Username: "bob"},
+		"é \ufffd\ufffd[2J\tno\tx\ufffd\tnever": {Username: "é \t\x1b[2J", Roles: []directory.RoleRef{{Name: "x\n"}}},
+	} {
+		if got := userLine(u); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

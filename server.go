@@ -40,12 +40,12 @@ const (
 // core is what every verb that touches the log needs: the database, the recorder, the
 // gate and the users.
 type core struct {
-	store    *db.DB
-	recorder *audit.Recorder
-	guard    *guard.Guard
-	auth     *auth.Service
-	users    *directory.Service
-	console  *directory.Console
+	store     *db.DB
+	recorder  *audit.Recorder
+	guard     *guard.Guard
+	auth      *auth.Service
+	directory *directory.Service
+	console   *directory.Console
 }
 
 // openCore opens the database and starts what stands on it. close ends all of it in
@@ -70,8 +70,8 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 		TTL: time.Duration(c.SessionTTLMinutes) * time.Minute,
 	}
 	k.auth = auth.NewService(store, k.guard, hasher, cookies, logger)
-	k.users = directory.NewService(store, hasher)
-	k.console = directory.NewConsole(k.users, k.guard)
+	k.directory = directory.NewService(store, hasher)
+	k.console = directory.NewConsole(k.directory, k.guard)
 	return k, func() { k.auth.Stop(); closeStore() }, nil
 }
 
