@@ -186,3 +186,25 @@ func TestEndSessions(t *testing.T) {
 	exec(t, c, "DELETE FROM users")
 	left()
 }
+
+// TestPurgeWaitsForNobody: what a change holds is left for the next time.
+func TestPurgeWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	u := pgtest.URL(t)
+	d := pgtest.OpenURL(t, u)
+	c := pgtest.Conn(t, u, "halite")
+	newUser(t, d, "ada", "held")
+	newUser(t, d, "bob", "free")
+	exec(t, c, "UPDATE sessions SET expires_at = clock_timestamp()")
+	exec(t, c, "BEGIN")
+	if _, err := c.Exec(t.Context(), "SELECT FROM sessions WHERE id_hash = $1 FOR UPDATE", hash("held")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := d.PurgeSessions(t.Context()); n != 1 || err != nil {
+		t.Errorf("purged %d, %v; want the one that nobody holds", n, err)
+	}
+	exec(t, c, "ROLLBACK")
+	if n, err := d.PurgeSessions(t.Context()); n != 1 || err != nil {
+		t.Errorf("then purged %d, %v; want the other", n, err)
+	}
+}
