@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"halite/internal/fault"
 	"halite/internal/guard"
 	"halite/internal/policy"
@@ -57,6 +59,15 @@ func (s *Service) covered(ctx context.Context, what string, pairs []policy.Permi
 		}
 	}
 	return nil
+}
+
+// coversRightsOf is covered for everything that a user holds, or would if he were active.
+func (s *Service) coversRightsOf(ctx context.Context, what string, userID uuid.UUID) error {
+	p, err := s.store.Principal(ctx, userID)
+	if err != nil {
+		return orFault(err, errNoUser)
+	}
+	return s.covered(ctx, what, pairsOf(p))
 }
 
 func pairsOf(p *policy.Principal) []policy.Permission {

@@ -146,7 +146,8 @@ func TestAdministratorsStripEachOther(t *testing.T) {
 		err := c.QueryRow(t.Context(), `SELECT count(DISTINCT u.id) FROM users u JOIN user_roles ur ON ur.user_id = u.id
 			JOIN permissions p ON p.role_id = ur.role_id WHERE u.is_active AND p.verb = '*' AND p.resource_glob = '*'`).Scan(&left)
 		a, b := answers["a"], answers["b"]
-		if err != nil || left != 1 || !(a == "" && b == noAdministrator || b == "" && a == noAdministrator) {
+		oneDid := a == "" && b == noAdministrator || b == "" && a == noAdministrator
+		if err != nil || left != 1 || !oneDid {
 			t.Errorf("round %d: %d administrators left, %v, a %s: %q, b %s: %q", round, left, err, way["a"], a, way["b"], b)
 		}
 		outcomes[a]++
@@ -166,6 +167,12 @@ func TestNobodyGrantsWhatHeDoesNotHold(t *testing.T) {
 	o.addUser(t, "small", "small")
 	o.addUser(t, "large", "large")
 	o.addUser(t, "new")
+	for _, user := range []string{"small", "large"} {
+		o.addUser(t, "inactive "+user, user)
+		if got := o.change(o.as(t, "root"), 200, o.sets("inactive "+user, directory.UserPatch{Active: ptr(false)})); got != "" {
+			t.Fatal(got)
+		}
+	}
 	clerk := o.as(t, "clerk")
 	refused := func(what, pair string) string {
 		return fmt.Sprintf("%s %q needs a permission that covers it", what, pair)
@@ -189,6 +196,9 @@ func TestNobodyGrantsWhatHeDoesNotHold(t *testing.T) {
 		{"password of one with less", o.resets("small"), ""},
 		{"password of one with more", o.resets("large"), refused("resetting the password of a user who holds", "kill job:*")},
 		{"one's own password", o.resets("clerk"), ""},
+		{"activate one with less", o.sets("inactive small", directory.UserPatch{Active: ptr(true)}), ""},
+		{"activate one with more", o.sets("inactive large", directory.UserPatch{Active: ptr(true)}), refused("activating a user who holds", "kill job:*")},
+		{"rename one with more", o.sets("large", directory.UserPatch{DisplayName: ptr("x"), Active: ptr(true)}), ""},
 		{"password of an administrator", o.resets("root"), refused("resetting the password of a user who holds", "* *")},
 	} {
 		want, row := "", "allow 2"
@@ -259,6 +269,10 @@ func (o *office) permits(role, verb, glob string) func(context.Context) error {
 		_, err := o.AddPermission(ctx, o.names["r:"+role], verb, glob)
 		return err
 	}
+}
+
+func (o *office) sets(user string, p directory.UserPatch) func(context.Context) error {
+	return func(ctx context.Context) error { _, err := o.UpdateUser(ctx, o.names[user], p); return err }
 }
 
 func (o *office) resets(user string) func(context.Context) error {

@@ -15,8 +15,9 @@ import (
 
 // What is done with a pair that the caller needs to hold.
 const (
-	granting  = "granting"
-	resetting = "resetting the password of a user who holds"
+	granting   = "granting"
+	activating = "activating a user who holds"
+	resetting  = "resetting the password of a user who holds"
 )
 
 // CreateUser makes an active user. Errors: BadUserInput (roleIds: with the status 400),
@@ -91,7 +92,8 @@ func (s *Service) rolesOf(ctx context.Context, ids []uuid.UUID) ([]RoleRef, []po
 
 // UpdateUser changes what the patch says and returns the user as he is then. One who is
 // inactive has no session left. Errors: NotFound, BadUserInput, Conflict for the last
-// active administrator.
+// active administrator, Forbidden if one who holds more than the caller would become
+// active: that gives him his rights back.
 func (s *Service) UpdateUser(ctx context.Context, id uuid.UUID, p UserPatch) (User, error) {
 	if err := firstOf(checkText("displayName", or(p.DisplayName, ""), 0, maxText), checkEmail("email", p.Email.Value)); err != nil {
 		return User{}, err
@@ -104,6 +106,11 @@ func (s *Service) UpdateUser(ctx context.Context, id uuid.UUID, p UserPatch) (Us
 	now.DisplayName, now.Active = or(p.DisplayName, was.DisplayName), or(p.Active, was.Active)
 	if p.Email.Sent {
 		now.Email = p.Email.Value
+	}
+	if now.Active && !was.Active {
+		if err := s.coversRightsOf(ctx, activating, id); err != nil {
+			return User{}, err
+		}
 	}
 	if err := s.keepingAdministrator(ctx, func() error { return s.store.UpdateUser(ctx, now) }); err != nil {
 		return User{}, err
@@ -159,11 +166,7 @@ func (s *Service) resetPassword(ctx context.Context, field, password string, mus
 	if err != nil {
 		return orFault(err, errNoUser)
 	}
-	target, err := s.store.Principal(ctx, u.ID)
-	if err != nil {
-		return err
-	}
-	if err := s.covered(ctx, resetting, pairsOf(target)); err != nil {
+	if err := s.coversRightsOf(ctx, resetting, u.ID); err != nil {
 		return err
 	}
 	if err := s.store.SetPassword(ctx, u.ID, hash, mustChange); err != nil {
