@@ -79,7 +79,7 @@ func (c *Client) secrets() *regexp.Regexp {
 	var forms []string
 	for _, s := range secrets {
 		quoted, _ := json.Marshal(s)
-		forms = append(forms, s, html.EscapeString(s), url.QueryEscape(s), url.PathEscape(s),
+		forms = append(forms, s, html.EscapeString(s), url.QueryEscape(s),
 			url.UserPassword("", s).String()[1:], strings.Trim(string(quoted), `"`))
 	}
 	// The longest that fits is replaced.

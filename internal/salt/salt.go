@@ -31,7 +31,7 @@ const (
 	effectTimeout   = 30 * time.Second // from a Begin to the answer, with a login between
 	confirmTimeout  = 15 * time.Second // for the look after an effect
 	idleTimeout     = 5 * time.Second  // salt-api closes idle connections after 10 s
-	maxInFlight     = 8                // of the threads of salt-api, of which it has 10 by default for all its clients
+	maxInFlight     = 8                // each holds a thread of salt-api, which has others to serve too
 	maxBody         = 16 << 20
 )
 

@@ -80,6 +80,24 @@ func TestEffectTimeout(t *testing.T) {
 	}
 }
 
+// The look after a deletion may take 15 s of them.
+func TestConfirmTimeout(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, w *world) {
+		var deleted time.Time
+		w.OnAnswer(on("key.delete", func(context.Context, saltfake.Request) *saltfake.Response {
+			deleted = time.Now()
+			w.OnRequest(hang)
+			return nil
+		}))
+		wantFault(t, w.DeleteKey(t.Context(), "new1", w.begin), fault.SaltUnavailable, true,
+			"salt-api: no answer within 15s; whether the key was deleted could not be seen")
+		if d := time.Since(deleted); d != 15*time.Second || salt.EffectTimeout != 45*time.Second {
+			t.Errorf("after %s; %s in all", d, salt.EffectTimeout)
+		}
+	})
+}
+
 func TestInFlight(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, w *world) {

@@ -170,23 +170,6 @@ func (m *Master) active() any {
 	return all
 }
 
-// argument is an argument of a runner function: by its name, among the keyword arguments, or
-// the first one.
-func (c chunk) argument(name string) (value string, given bool) {
-	var kwarg chunk
-	var arg []string
-	_, _ = json.Unmarshal(c["kwarg"], &kwarg), json.Unmarshal(c["arg"], &arg)
-	switch {
-	case c[name] != nil:
-		return c.text(name), true
-	case kwarg[name] != nil:
-		return kwarg.text(name), true
-	case len(arg) > 0:
-		return arg[0], true
-	}
-	return "", false
-}
-
 // running lists the minions with an accepted key that run, or that do not.
 func (m *Master) running(up bool) []string {
 	ids := []string{}

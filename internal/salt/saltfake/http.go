@@ -2,35 +2,12 @@ package saltfake
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"io"
-	"mime"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 )
-
-// account is a user of the backend "file" and what external_auth grants.
-type account struct {
-	password string
-	perms    string // as the login answers them
-	all      bool
-	minions  string // a pattern; of these minions the account may use funs
-	funs     []string
-}
-
-// session is a login. The token of salt-api is its key; behind it is one of the master.
-type session struct {
-	user   string
-	expire time.Time // of the master's token
-}
-
-// chunk is one call of a lowstate.
-type chunk map[string]json.RawMessage
 
 // ServeHTTP answers one request to salt-api.
 func (m *Master) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -102,45 +79,6 @@ func (m *Master) answer(r *http.Request, body []byte, token string) (*Response, 
 
 const noSession = "No permission -- see authorization schemes"
 
-// logIn grants a session, or refuses it.
-func (m *Master) logIn(ctx context.Context, header http.Header, body []byte) (*Response, string) {
-	chunks, err := lowstate(header, body)
-	switch {
-	case err != nil:
-		return err, ""
-	case len(chunks) == 0:
-		return Unexpected, ""
-	}
-	user, password, eauth := chunks[0].text("username"), chunks[0].text("password"), chunks[0].text("eauth")
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	a, known := m.accounts[user]
-	if !known || a.password != password || eauth != "file" {
-		if delay := m.slowness; delay > 0 && eauth == "file" {
-			m.mu.Unlock()
-			wait(ctx, delay)
-			m.mu.Lock()
-		}
-		return Page(http.StatusUnauthorized, "Could not authenticate using provided credentials"), ""
-	}
-	lifetime := m.lifetime
-	var seconds float64
-	if json.Unmarshal(chunks[0]["token_expire"], &seconds) == nil && seconds > 0 {
-		lifetime = time.Duration(seconds * float64(time.Second))
-	}
-	start, token := time.Now(), newToken()
-	s := &session{user, start.Add(lifetime)}
-	m.sessions[token] = s
-	return answered(dict{{"return", []any{dict{
-		{"token", token},
-		{"expire", seconds1970(s.expire)},
-		{"start", seconds1970(start)},
-		{"user", user},
-		{"eauth", eauth},
-		{"perms", json.RawMessage(a.perms)},
-	}}}}), token
-}
-
 // lowstates makes the calls of a request. What they do is done even if a later call turns
 // out to be wrong, or the client to accept no JSON.
 func (m *Master) lowstates(r *http.Request, body []byte, token string) *Response {
@@ -166,43 +104,6 @@ func (m *Master) lowstates(r *http.Request, body []byte, token string) *Response
 		results = append(results, result)
 	}
 	return answered(dict{{"return", results}})
-}
-
-// lowstate reads the calls of a body; nil if it holds something else.
-func lowstate(header http.Header, body []byte) ([]chunk, *Response) {
-	switch kind, _, _ := mime.ParseMediaType(header.Get("Content-Type")); kind {
-	case "application/json", "text/plain":
-	case "application/x-www-form-urlencoded":
-		form, _ := url.ParseQuery(string(body))
-		c := chunk{}
-		for name, values := range form {
-			c[name] = compact(values[0])
-		}
-		return []chunk{c}, nil
-	default:
-		return nil, Page(http.StatusNotAcceptable, "Content type not supported")
-	}
-	if len(body) == 0 {
-		return nil, nil
-	}
-	if !json.Valid(body) {
-		return nil, Page(http.StatusBadRequest, "Invalid JSON document")
-	}
-	var one chunk
-	if json.Unmarshal(body, &one) == nil && one != nil {
-		return []chunk{one}, nil
-	}
-	var list []json.RawMessage
-	if json.Unmarshal(body, &list) != nil || list == nil {
-		return nil, nil
-	}
-	chunks := make([]chunk, len(list))
-	for i, raw := range list {
-		if json.Unmarshal(raw, &chunks[i]) != nil {
-			return nil, Unexpected
-		}
-	}
-	return chunks, nil
 }
 
 // head sets the headers that CherryPy sets. The token is that of a login or, where known is
@@ -231,35 +132,10 @@ func head(h http.Header, r *http.Request, a *Response, token string, known bool)
 	}
 }
 
-func (m *Master) knows(token string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.sessions[token] != nil
-}
-
 // acceptsJSON is asked when all is done, as salt-api asks it.
 func acceptsJSON(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
 	return accept == "" || strings.Contains(accept, "json") || strings.Contains(accept, "*/*")
-}
-
-// text is the member name if it is a text, else "".
-func (c chunk) text(name string) string {
-	var s string
-	_ = json.Unmarshal(c[name], &s)
-	return s
-}
-
-func (a account) may(minions []string, fun string) bool {
-	return a.all || a.minions != "" && !slices.ContainsFunc(minions, func(id string) bool {
-		return !glob(a.minions, id) || !slices.Contains(a.funs, fun)
-	})
-}
-
-func newToken() string {
-	b := make([]byte, 20)
-	_, _ = rand.Read(b)
-	return hex.EncodeToString(b)
 }
 
 // wait waits for d, or until the client has gone.
@@ -269,5 +145,3 @@ func wait(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
-
-func seconds1970(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
