@@ -27,7 +27,16 @@ func (c *Client) read(ctx context.Context, l lowstate) (json.RawMessage, error) 
 // effect makes a call that changes something. begin is called directly before it. A failure
 // with OutcomeUnknown may have had its effect; every other failure has not.
 func (c *Client) effect(ctx context.Context, l lowstate, timeout time.Duration, begin Begin) (json.RawMessage, error) {
-	return c.call(ctx, l, timeout, begin)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	return c.call(ctx, l, timeout, func(ctx context.Context) error {
+		if err := begin(ctx); err != nil {
+			return err
+		}
+		late := time.AfterFunc(effectTimeout, func() { cancel(tooLate(effectTimeout)) })
+		context.AfterFunc(ctx, func() { late.Stop() })
+		return nil
+	})
 }
 
 // call logs in where it has to and makes one call, which may take as long as timeout. After
@@ -36,38 +45,37 @@ func (c *Client) effect(ctx context.Context, l lowstate, timeout time.Duration, 
 func (c *Client) call(ctx context.Context, l lowstate, timeout time.Duration, begin Begin) (json.RawMessage, error) {
 	body, err := json.Marshal([]lowstate{l})
 	if err != nil {
-		return nil, fault.Input("kwargs", "not JSON")
+		return nil, fault.Input("kwargs", "values must be JSON")
 	}
 	s, fresh, err := c.granted(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	cancel := func() {}
-	defer func() { cancel() }()
-	send := func(begin Begin) (answer, error) {
-		if err := c.enter(ctx); err != nil {
-			return answer{}, err
-		}
-		defer c.leave()
-		if begin != nil {
-			if err := begin(ctx); err != nil {
-				return answer{}, err
-			}
-			ctx, cancel = within(ctx, effectTimeout)
-		}
-		return c.post(ctx, "/", s.token, body, timeout)
-	}
-	a, err := send(begin)
+	a, err := c.send(ctx, s, body, timeout, begin)
 	if err == nil && a.status == http.StatusUnauthorized && !fresh && !denied.MatchString(a.said()) {
 		if s, _, err = c.granted(ctx, s); err != nil {
 			return nil, err
 		}
-		a, err = send(nil)
+		a, err = c.send(ctx, s, body, timeout, nil)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return c.judge(a)
+}
+
+// send makes one request when it is its turn. begin, unless nil, is called directly before.
+func (c *Client) send(ctx context.Context, s *session, body []byte, timeout time.Duration, begin Begin) (answer, error) {
+	if err := c.enter(ctx); err != nil {
+		return answer{}, err
+	}
+	defer c.leave()
+	if begin != nil {
+		if err := begin(ctx); err != nil {
+			return answer{}, err
+		}
+	}
+	return c.post(ctx, "/", s.token, body, timeout)
 }
 
 // judge returns the one element of an answer, or the failure that it tells of.

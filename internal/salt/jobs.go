@@ -57,7 +57,8 @@ type jobRecord struct {
 }
 
 // Jobs returns the jobs that the master remembers, newest first, at most limit of them.
-// What it remembers of its own wheel and runner functions is left out.
+// What it remembers of its own wheel and runner functions is left out. The master tells all
+// that it has, whatever limit is: it is SALT_ERROR if that is more than 16 MiB.
 func (c *Client) Jobs(ctx context.Context, limit int) ([]JobSummary, error) {
 	records, err := runner[map[string]jobRecord](ctx, c, lowstate{"fun": "jobs.list_jobs"})
 	if err != nil {
@@ -67,8 +68,11 @@ func (c *Client) Jobs(ctx context.Context, limit int) ([]JobSummary, error) {
 	// A jid begins with its time. One that does not is somebody's invention, and last.
 	jids := slices.SortedFunc(maps.Keys(records), func(a, b string) int {
 		aTimed, bTimed := anyJID.MatchString(a), anyJID.MatchString(b)
-		if aTimed != bTimed {
-			return map[bool]int{true: -1, false: 1}[aTimed]
+		switch {
+		case aTimed && !bTimed:
+			return -1
+		case bTimed && !aTimed:
+			return 1
 		}
 		return cmp.Compare(b, a)
 	})
@@ -103,8 +107,9 @@ func (c *Client) Job(ctx context.Context, jid string) (JobDetail, error) {
 	return d, nil
 }
 
-// JobKnown says whether the master remembers the job jid, so that it was sent. An error
-// means that Salt could not be asked.
+// JobKnown says whether the master remembers the job jid, so that it was sent. One that is
+// not known may yet be sent: a master that hangs takes up what is waiting when it goes on.
+// An error means that Salt could not be asked.
 func (c *Client) JobKnown(ctx context.Context, jid string) (bool, error) {
 	_, err := c.Job(ctx, jid)
 	if f := fault.From(err); f != nil && f.Code == fault.NotFound {

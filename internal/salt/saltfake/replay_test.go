@@ -93,6 +93,9 @@ func TestReplay(t *testing.T) {
 		}
 	})
 	t.Logf("%d exchanges were played", len(exchanges))
+	if len(exchanges) != 227 {
+		t.Error("of 227 that were recorded")
+	}
 }
 
 // player knows which of the fake's tokens and jids stand for the recorded ones.

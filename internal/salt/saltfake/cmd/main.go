@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -22,13 +23,14 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *listen, *anywhere); err != nil {
+	if err := run(ctx, os.Stdout, *listen, *anywhere); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, listen string, anywhere bool) error {
+// run serves until ctx ends, and says on w where and for whom.
+func run(ctx context.Context, w io.Writer, listen string, anywhere bool) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
 	if err != nil {
 		return err
@@ -37,7 +39,10 @@ func run(ctx context.Context, listen string, anywhere bool) error {
 		return errors.Join(fmt.Errorf("%s is no loopback address, and the password is known to all: -anywhere if it must be", listen), l.Close())
 	}
 	s := &http.Server{Handler: seeded(), ReadHeaderTimeout: 5 * time.Second}
-	fmt.Printf("A fake Salt master at http://%s\n\n  user %s, password %s, eauth file\n\nCtrl-C stops it.\n", l.Addr(), saltfake.Admin, saltfake.AdminPassword)
+	if _, err := fmt.Fprintf(w, "A fake Salt master at http://%s\n\n  user %s, password %s, eauth file\n\nCtrl-C stops it.\n",
+		l.Addr(), saltfake.Admin, saltfake.AdminPassword); err != nil {
+		return errors.Join(err, l.Close())
+	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	select {
