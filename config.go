@@ -31,10 +31,11 @@ type common struct {
 	DatabaseAppURL string `name:"database-app-url" env:"DATABASE_APP_URL" group:"database" help:"The login that serves requests. Unset: the role halite_app, taken by the owner."`
 	DataDir        string `name:"data-dir" env:"HALITE_DATA_DIR" group:"database" help:"Folder of the embedded PostgreSQL and of the generated secret. Unset: the user's data folder; for root /var/lib/halite."`
 
-	CookieSecret      string `env:"COOKIE_SECRET" group:"sessions" help:"At least 32 characters; signs session cookies. Unset: generated and kept in the data folder; required with DATABASE_URL."`
-	CookieName        string `env:"COOKIE_NAME" default:"halite_session" group:"sessions" help:"Name of the session cookie."`
-	CookieSecure      *bool  `env:"COOKIE_SECURE" group:"sessions" help:"Send the cookie over TLS only. Unset: true unless LISTEN_HOST is a loopback address."`
-	SessionTTLMinutes int    `name:"session-ttl-minutes" env:"SESSION_TTL_MINUTES" default:"480" group:"sessions" help:"How long a session lasts from sign-in, in minutes."`
+	CookieSecret         string `env:"COOKIE_SECRET" group:"sessions" help:"At least 32 characters; signs session cookies. Unset: generated and kept in the data folder; required with DATABASE_URL."`
+	CookieSecretPrevious string `name:"cookie-secret-previous" env:"COOKIE_SECRET_PREVIOUS" group:"sessions" help:"The secret before COOKIE_SECRET, while it is replaced: it still opens what was made with it."`
+	CookieName           string `env:"COOKIE_NAME" default:"halite_session" group:"sessions" help:"Name of the session cookie."`
+	CookieSecure         *bool  `env:"COOKIE_SECURE" group:"sessions" help:"Send the cookie over TLS only. Unset: true unless LISTEN_HOST is a loopback address."`
+	SessionTTLMinutes    int    `name:"session-ttl-minutes" env:"SESSION_TTL_MINUTES" default:"480" group:"sessions" help:"How long a session lasts from sign-in, in minutes."`
 
 	BootstrapAdminUsername string `env:"BOOTSTRAP_ADMIN_USERNAME" default:"admin" group:"sessions" help:"Name of the first user, made when there is none."`
 	BootstrapAdminPassword string `env:"BOOTSTRAP_ADMIN_PASSWORD" group:"sessions" help:"The first user's password, 8 to 1024 characters. Unset: a random one, shown once, to be changed at the first sign-in."`
@@ -67,6 +68,9 @@ func (c *common) Validate() error {
 		bad("COOKIE_SECRET", "must be at least 32 characters")
 	} else if c.CookieSecret == "" && c.DatabaseURL != "" {
 		bad("COOKIE_SECRET", "must be set (at least 32 characters) when DATABASE_URL is")
+	}
+	if n := utf8.RuneCountInString(c.CookieSecretPrevious); c.CookieSecretPrevious != "" && n < 32 {
+		bad("COOKIE_SECRET_PREVIOUS", "must be at least 32 characters")
 	}
 	if c.CookieName == "" || strings.ContainsFunc(c.CookieName, func(r rune) bool {
 		return r <= ' ' || r > '~' || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)

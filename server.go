@@ -20,8 +20,11 @@ import (
 	"halite/internal/audit"
 	"halite/internal/auth"
 	"halite/internal/directory"
+	"halite/internal/dispatch"
 	"halite/internal/guard"
 	"halite/internal/httpapi"
+	"halite/internal/seal"
+	"halite/internal/settings"
 	"halite/web"
 )
 
@@ -38,7 +41,7 @@ const (
 )
 
 // core is what every verb that touches the log needs: the database, the recorder, the
-// gate and the users.
+// gate, and what stands behind it.
 type core struct {
 	store     *db.DB
 	recorder  *audit.Recorder
@@ -46,6 +49,8 @@ type core struct {
 	auth      *auth.Service
 	directory *directory.Service
 	console   *directory.Console
+	settings  *settings.Service
+	dispatch  *dispatch.Service
 }
 
 // openCore opens the database and starts what stands on it. close ends all of it in
@@ -59,20 +64,33 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 	if err != nil {
 		return nil, nil, err
 	}
+	previous := []byte(c.CookieSecretPrevious)
+	sealer, err := seal.New("settings/salt/password", where.cookieSecret, previous)
+	if err != nil {
+		store.Close()
+		return nil, nil, err
+	}
 	k := &core{store: store, recorder: audit.NewRecorder(store, audit.DefaultQueue, logger)}
+	k.settings = settings.NewService(store, sealer, logger)
+	k.dispatch = dispatch.NewService(k.settings)
 	k.guard = guard.New(guard.Config{
-		Recorder: k.recorder, Changer: store, Intents: store, Logger: logger,
+		Recorder: k.recorder, Changer: store, Intents: store, Settler: k.dispatch.Settle, Logger: logger,
 		AuditReads: c.AuditAuditReads, Refusals: c.RefusalsPerMinute,
 	})
-	closeStore := func() { k.guard.Stop(); k.recorder.Stop(); store.Close() }
 	cookies := auth.Cookies{
-		Name: c.CookieName, Secure: c.cookieSecure(), Secret: where.cookieSecret,
+		Name: c.CookieName, Secure: c.cookieSecure(), Secret: where.cookieSecret, Previous: previous,
 		TTL: time.Duration(c.SessionTTLMinutes) * time.Minute,
 	}
 	k.auth = auth.NewService(store, k.guard, hasher, cookies, logger)
 	k.directory = directory.NewService(store, hasher)
 	k.console = directory.NewConsole(k.directory, k.guard)
-	return k, func() { k.auth.Stop(); closeStore() }, nil
+	return k, func() {
+		k.auth.Stop()
+		k.guard.Stop()
+		k.settings.Close()
+		k.recorder.Stop()
+		store.Close()
+	}, nil
 }
 
 // serve runs the server until ctx ends, then shuts down in order: no new requests,
@@ -98,6 +116,9 @@ func serve(ctx context.Context, c *common, io streams) error {
 	hello := greeting{common: c, where: where, out: io.out}
 	if err := k.console.Bootstrap(ctx, c.BootstrapAdminUsername, c.BootstrapAdminPassword, hello.tell); err != nil {
 		return fmt.Errorf("first start: %w", err)
+	}
+	if err := k.settings.Renew(ctx); err != nil {
+		return err
 	}
 	handler, err := newHandler(c, k, logger)
 	if err != nil {
@@ -145,20 +166,23 @@ func serve(ctx context.Context, c *common, io streams) error {
 }
 
 func newHandler(c *common, k *core, logger *slog.Logger) (http.Handler, error) {
-	gql, err := graph.NewHandler(&graph.Resolver{Log: k.store, Auth: k.auth}, k.guard, logger)
+	gql, err := graph.NewHandler(&graph.Resolver{
+		Log: k.store, Intents: k.store, Guard: k.guard, Auth: k.auth, Directory: k.directory, Settings: k.settings, Dispatch: k.dispatch,
+	}, logger)
 	if err != nil {
 		return nil, err
 	}
 	return httpapi.New(httpapi.Config{
 		Log: k.store, Guard: k.guard, Auth: k.auth, GraphQL: gql, Pages: web.Handler(), Logger: logger,
-		Health:         func(ctx context.Context) []httpapi.Check { return checks(k.store.CheckHealth(ctx), logger) },
+		Health:         func(ctx context.Context) []httpapi.Check { return k.checks(ctx, logger) },
 		TrustedProxies: c.TrustedProxies.prefixes, AllowedOrigins: c.AllowedOrigins,
 	})
 }
 
-// checks words the health of the database for /readyz, which is open to everybody:
-// what went wrong in detail is for the server's log.
-func checks(h db.Health, logger *slog.Logger) []httpapi.Check {
+// checks words the health of the server for /readyz, which is open to everybody: what
+// went wrong in detail is for the server's log.
+func (k *core) checks(ctx context.Context, logger *slog.Logger) []httpapi.Check {
+	h := k.store.CheckHealth(ctx)
 	if h.Writable != nil {
 		logger.Error("no row can be written", "error", h.Writable)
 		return []httpapi.Check{{Name: "db", Result: "error: no row can be written", Fatal: true}}
@@ -167,11 +191,13 @@ func checks(h db.Health, logger *slog.Logger) []httpapi.Check {
 	if h.ClockLag > 0 {
 		clock = "behind the last row by " + h.ClockLag.Round(time.Millisecond).String()
 	}
+	salt, bad := k.settings.Check(ctx)
 	return []httpapi.Check{
 		{Name: "db", Result: "ok"},
 		{Name: "append_only", Result: h.AppendOnly, Bad: h.AppendOnly != "ok" && h.AppendOnly != "trigger only"},
 		{Name: "durable", Result: h.Durable, Bad: h.Durable != "ok"},
 		{Name: "clock", Result: clock},
+		{Name: "salt", Result: salt, Bad: bad},
 	}
 }
 

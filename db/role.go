@@ -19,6 +19,7 @@ var grants = []string{
 	"GRANT SELECT, INSERT ON audit_log TO $role",
 	"GRANT SELECT ON audit_head TO $role",
 	"GRANT UPDATE (last_id, last_at) ON audit_head TO $role",
+	"GRANT SELECT, UPDATE ON settings TO $role",
 	"GRANT SELECT, INSERT, UPDATE, DELETE ON users, roles, permissions, user_roles, sessions, audit_intents TO $role",
 }
 
@@ -88,7 +89,7 @@ func (d *DB) grant(ctx context.Context, role string) error {
 			AND NOT has_table_privilege($1, 'audit_head', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
 			AND has_table_privilege($1, 'users', 'DELETE') AND has_table_privilege($1, 'roles', 'DELETE')
 			AND has_table_privilege($1, 'permissions', 'DELETE') AND has_table_privilege($1, 'user_roles', 'DELETE')
-			AND has_table_privilege($1, 'sessions', 'DELETE') AND has_table_privilege($1, 'audit_intents', 'DELETE') AND has_schema_privilege($1, 'public', 'USAGE')`, role).Scan(&ok)
+			AND has_table_privilege($1, 'settings', 'UPDATE') AND has_table_privilege($1, 'sessions', 'DELETE') AND has_table_privilege($1, 'audit_intents', 'DELETE') AND has_schema_privilege($1, 'public', 'USAGE')`, role).Scan(&ok)
 		if err != nil || ok {
 			return err
 		}

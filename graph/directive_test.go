@@ -51,6 +51,20 @@ func (queries) Search(context.Context, generated.Search) (*string, error) {
 	return &found, nil
 }
 
+func (queries) Record(context.Context, *string, []generated.Kind, generated.Options) (*string, error) {
+	found := "found"
+	return &found, nil
+}
+
+// named knows one thing.
+type named struct{}
+
+var knownID = uuid.MustParse("3f4b2c1a-0000-0000-0000-000000000007")
+
+func (named) Name(_ context.Context, namespace string, id uuid.UUID) (string, bool, error) {
+	return namespace + " seven", id == knownID, nil
+}
+
 func (queries) Panics(context.Context) (*string, error)       { panic("the password is hunter2") }
 func (queries) PanicsOpenly(context.Context) (*string, error) { panic("the password is hunter2") }
 
@@ -66,7 +80,7 @@ func (m mutations) Add(ctx context.Context, name string, fail bool) (*bool, erro
 	return &fail, nil
 }
 
-func (things) Secret(_ context.Context, t *probe.Thing, _ *int) (*string, error) {
+func (things) Secret(_ context.Context, t *probe.Thing, _ *int64) (*string, error) {
 	if strings.HasSuffix(t.Name, ".1") {
 		return nil, fault.New(fault.NotFound, "It has none")
 	}
@@ -79,8 +93,10 @@ func startProbe(t *testing.T, o apitest.Options) *apitest.Server {
 	res := &resolver{}
 	o.GraphQL = func(g *guard.Guard) http.Handler {
 		cfg := generated.Config{Resolvers: res}
-		cfg.Directives.RequirePerm = graph.RequirePerm(g)
+		directive, bind := graph.NewDirective(g, named{})
+		cfg.Directives.RequirePerm = directive
 		schema := generated.NewExecutableSchema(cfg)
+		bind(schema.Schema())
 		if err := graph.CheckGuards(schema.Schema()); err != nil {
 			t.Fatal(err)
 		}
@@ -151,11 +167,27 @@ func TestDirective(t *testing.T) {
 		},
 		{
 			name: "nested arguments", cookie: admin, query: `query ($i: Search!) { search(input: $i) }`, vars: vars{"i": vars{"owner": vars{"name": "é {id}"}, "limit": 5}},
-			data: `{"search":"found"}`, rows: []string{`thing.search thing:é {id}/5 allow 200 {"input":{"limit":5,"owner":{"name":"é {id}"}}}`},
+			data: `{"search":"found"}`, rows: []string{`thing.search thing:é {id}/5 allow 200 {"limit":5,"owner":{"name":"é {id}"}}`},
+		},
+		{
+			name: "recorded in the words of the contract", cookie: admin,
+			query: `query ($i: Options!, $u: ID) { record(userId: $u, kinds: [LARGE, SMALL], input: $i) }`,
+			vars: vars{"u": knownID.String(), "i": vars{
+				"kind": "LARGE", "mustChangePassword": true, "inner": vars{"name": "camelCase"}, "extra": vars{"camelCase": "SMALL", "nested": vars{"userId": 1}},
+			}},
+			data: `{"record":"found"}`,
+			rows: []string{`thing.record thing:thing seven allow 204 {"extra":{"camelCase":"SMALL","nested":{"userId":1}},"inner":{"name":"camelCase"},` +
+				`"is_loud":false,"kind":"large","kinds":["large","small"],"must_change_pw":true,"user_id":"3f4b2c1a-0000-0000-0000-000000000007"}`},
+		},
+		{
+			name: "a literal with defaults, and nobody of that id", cookie: viewer,
+			query: `{ record(userId: "3F4B2C1A-0000-0000-0000-000000000008", kinds: SMALL, input: {inner: null}) }`,
+			data: `{"record":null}`, codes: []string{"FORBIDDEN"},
+			rows: []string{`thing.record thing:3F4B2C1A-0000-0000-0000-000000000008 deny 403 {"inner":null,"is_loud":false,"kind":"small","kinds":["small"],"user_id":"3F4B2C1A-0000-0000-0000-000000000008"}`},
 		},
 		{
 			name: "nested arguments that are not there", cookie: admin, query: `{ search(input: {owner: null}) }`,
-			data: `{"search":"found"}`, rows: []string{`thing.search thing:/ allow 200 {"input":{"owner":null}}`},
+			data: `{"search":"found"}`, rows: []string{`thing.search thing:/ allow 200 {"owner":null}`},
 		},
 		{
 			name: "a panic", cookie: admin, query: `{ panics things { name } }`, data: `{"panics":null,"things":[{"name":"t.0"},{"name":"t.1"}]}`,
@@ -181,7 +213,7 @@ func TestDirective(t *testing.T) {
 		},
 		{
 			name: "a secret in a resource", cookie: admin, query: `query ($i: Search!) { search(input: $i) }`, vars: vars{"i": vars{"owner": vars{"name": "x://u:hunter2@h"}}},
-			data: `{"search":"found"}`, rows: []string{`thing.search thing:x://u:<redacted>@h/ allow 200 {"input":{"owner":{"name":"x://u:<redacted>@h"}}}`},
+			data: `{"search":"found"}`, rows: []string{`thing.search thing:x://u:<redacted>@h/ allow 200 {"owner":{"name":"x://u:<redacted>@h"}}`},
 		},
 	} {
 		r, rows := ask(t, s, c.cookie, c.query, c.vars)
@@ -319,6 +351,8 @@ func TestCheckGuards(t *testing.T) {
 		{field("f(id: ID): Int", "key:{ID}"), `Mutation.f: resource "key:{ID}": no argument "ID"`},
 		{field("f(i: I): Int", "key:{i.t}"), `Mutation.f: resource "key:{i.t}": I has no field "t"`},
 		{field("f(i: I): Int", "key:{i.s.t}"), `Mutation.f: resource "key:{i.s.t}": String has no field "t"`},
+		{field("f(id: ID): Int", "key:{id|name}"), ""},
+		{field("f(id: ID): Int", "key:{id|nam}"), `Mutation.f: resource "key:{id|nam}": there is no filter "nam"`},
 		{field("f(id: ID): Int", "key:{id"), `Mutation.f: resource "key:{id": a brace is not closed`},
 		{field("f(id: ID): Int", "{id}:x"), `Mutation.f: resource "{id}:x" is not namespace:name`},
 		{field("f: Int", "key"), `Mutation.f: resource "key" is not namespace:name`},
@@ -359,7 +393,7 @@ func FuzzExpand(f *testing.F) {
 		if json.Unmarshal([]byte(raw), &args) != nil {
 			return
 		}
-		got := graph.Expand(template, args)
+		got := graph.Expand(template, args, nil)
 		if !strings.Contains(template, "{") && got != template {
 			t.Errorf("%q became %q", template, got)
 		}
@@ -370,7 +404,7 @@ func FuzzExpand(f *testing.F) {
 		if utf8.ValidString(template) && !utf8.ValidString(got) {
 			t.Errorf("%q became %q", template, got)
 		}
-		if name, after, closed := strings.Cut(rest, "}"); closed && after == "" && !strings.Contains(name, ".") {
+		if name, after, closed := strings.Cut(rest, "}"); closed && after == "" && !strings.ContainsAny(name, ".|") {
 			if s, ok := args[name].(string); ok && got != before+s {
 				t.Errorf("%q with %q became %q", template, s, got)
 			}

@@ -115,5 +115,11 @@ func (m *measure) fields(set ast.SelectionSet, depth int) {
 // pageComplexity counts each entry that a page may hold. A limit out of range is
 // refused behind the gate, so it is not to be counted for more than it can give.
 func pageComplexity(child int, _ *audit.Filter, limit, _ int64) int {
+	return listComplexity(child, limit)
+}
+
+// listComplexity counts each element that a list may hold. All lists have the bounds of
+// a page.
+func listComplexity(child int, limit int64) int {
 	return 1 + child*int(min(max(limit, audit.MinLimit), audit.MaxLimit))
 }

@@ -17,26 +17,39 @@ import (
 	"halite/graph/internal/generated"
 	"halite/internal/audit"
 	"halite/internal/auth"
+	"halite/internal/directory"
+	"halite/internal/dispatch"
 	"halite/internal/guard"
+	"halite/internal/settings"
 )
 
 //go:generate go tool gqlgen generate
 
 // Resolver holds what the resolvers ask.
 type Resolver struct {
-	Log  audit.Reader
-	Auth *auth.Service
+	Log       audit.Reader
+	Intents   audit.OpenIntents
+	Guard     *guard.Guard
+	Auth      *auth.Service
+	Directory *directory.Service
+	Settings  *settings.Service
+	Dispatch  *dispatch.Service
 }
 
 // NewHandler serves GraphQL over HTTP. The caller (package guard) and the session
 // (package auth) are in the request's context. It fails if the schema guards a field
 // in a way that cannot work.
-func NewHandler(r *Resolver, g *guard.Guard, logger *slog.Logger) (http.Handler, error) {
+func NewHandler(r *Resolver, logger *slog.Logger) (http.Handler, error) {
+	g := &gate{guard: r.Guard, names: r.Directory}
 	cfg := generated.Config{Resolvers: r}
-	cfg.Directives.RequirePerm = requirePerm(g)
+	cfg.Directives.RequirePerm = g.requirePerm
 	cfg.Complexity.Query.AuditEntries = pageComplexity
+	cfg.Complexity.Query.OpenIntents = listComplexity
+	cfg.Complexity.Query.Jobs = listComplexity
+	cfg.Complexity.Query.Users = func(child int, limit, _ int64) int { return listComplexity(child, limit) }
 	schema := generated.NewExecutableSchema(cfg)
-	if err := checkGuards(schema.Schema()); err != nil {
+	g.schema = schema.Schema()
+	if err := checkGuards(g.schema); err != nil {
 		return nil, err
 	}
 	return newServer(schema, logger), nil

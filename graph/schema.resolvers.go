@@ -5,11 +5,15 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/google/uuid"
+
 	"halite/graph/internal/generated"
 	"halite/graph/view"
 	"halite/internal/audit"
+	"halite/internal/directory"
 	"halite/internal/fault"
-	"halite/internal/guard"
+	"halite/internal/policy"
+	"halite/internal/salt"
 )
 
 // Login is the resolver for the login field.
@@ -29,6 +33,121 @@ func (r *mutationResolver) Logout(ctx context.Context) (*bool, error) {
 // ChangePassword is the resolver for the changePassword field.
 func (r *mutationResolver) ChangePassword(ctx context.Context, currentPassword string, newPassword string) (*bool, error) {
 	return done(renamed(r.Auth.ChangePassword(ctx, currentPassword, newPassword), "newPassword"))
+}
+
+// RunCommand is the resolver for the runCommand field.
+func (r *mutationResolver) RunCommand(ctx context.Context, input generated.RunCommandInput) (*salt.Started, error) {
+	kwargs, err := object("kwargs", input.Kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return answer(r.Dispatch.Run(ctx, salt.Job{
+		Target: input.Target, TargetType: string(input.TargetType), Fun: input.Fun, Args: input.Args, Kwargs: kwargs,
+	}))
+}
+
+// AcceptKey is the resolver for the acceptKey field.
+func (r *mutationResolver) AcceptKey(ctx context.Context, id string) (*bool, error) {
+	return done(r.Dispatch.AcceptKey(ctx, id))
+}
+
+// RejectKey is the resolver for the rejectKey field.
+func (r *mutationResolver) RejectKey(ctx context.Context, id string) (*bool, error) {
+	return done(r.Dispatch.RejectKey(ctx, id))
+}
+
+// DeleteKey is the resolver for the deleteKey field.
+func (r *mutationResolver) DeleteKey(ctx context.Context, id string) (*bool, error) {
+	return done(r.Dispatch.DeleteKey(ctx, id))
+}
+
+// KillJob is the resolver for the killJob field.
+func (r *mutationResolver) KillJob(ctx context.Context, jid string) (*bool, error) {
+	return done(r.Dispatch.KillJob(ctx, jid))
+}
+
+// UpdateSaltSettings is the resolver for the updateSaltSettings field.
+func (r *mutationResolver) UpdateSaltSettings(ctx context.Context, input generated.SaltSettingsInput) (*view.Settings, error) {
+	return shown(r.Settings.Update(ctx, settingsPatch(input)))
+}
+
+// TestSaltSettings is the resolver for the testSaltSettings field.
+func (r *mutationResolver) TestSaltSettings(ctx context.Context, input generated.SaltConnectionInput) (*salt.TestResult, error) {
+	return tested(ctx, func() (salt.TestResult, error) {
+		return r.Settings.Test(ctx, salt.Settings{
+			URL: input.URL, Username: input.Username, Password: input.Password, Verify: input.Verify, EAuth: string(input.Eauth),
+		})
+	})
+}
+
+// TestSavedSaltSettings is the resolver for the testSavedSaltSettings field.
+func (r *mutationResolver) TestSavedSaltSettings(ctx context.Context) (*salt.TestResult, error) {
+	return tested(ctx, func() (salt.TestResult, error) { return r.Settings.TestSaved(ctx) })
+}
+
+// CreateUser is the resolver for the createUser field.
+func (r *mutationResolver) CreateUser(ctx context.Context, input generated.CreateUserInput) (*directory.User, error) {
+	return answer(r.Directory.CreateUser(ctx, directory.NewUser{
+		Username: input.Username, DisplayName: input.DisplayName, Email: input.Email, Password: input.Password,
+		MustChangePassword: input.MustChangePassword, RoleIDs: input.RoleIds,
+	}))
+}
+
+// UpdateUser is the resolver for the updateUser field.
+func (r *mutationResolver) UpdateUser(ctx context.Context, id uuid.UUID, input generated.UpdateUserInput) (*directory.User, error) {
+	patch := directory.UserPatch{DisplayName: input.DisplayName, Active: input.IsActive}
+	if email, ok := input.Email.ValueOK(); ok {
+		patch.Email = directory.Sent(email)
+	}
+	return answer(r.Directory.UpdateUser(ctx, id, patch))
+}
+
+// DeleteUser is the resolver for the deleteUser field.
+func (r *mutationResolver) DeleteUser(ctx context.Context, id uuid.UUID) (*bool, error) {
+	return done(r.Directory.DeleteUser(ctx, id))
+}
+
+// ResetPassword is the resolver for the resetPassword field.
+func (r *mutationResolver) ResetPassword(ctx context.Context, id uuid.UUID, newPassword string, mustChangePassword bool) (*bool, error) {
+	return done(r.Directory.ResetPassword(ctx, id, newPassword, mustChangePassword))
+}
+
+// AddUserRole is the resolver for the addUserRole field.
+func (r *mutationResolver) AddUserRole(ctx context.Context, userID uuid.UUID, roleID uuid.UUID) (*directory.User, error) {
+	if _, err := r.Directory.AddUserRole(ctx, userID, roleID); err != nil {
+		return nil, err
+	}
+	return answer(r.Directory.User(ctx, userID))
+}
+
+// RemoveUserRole is the resolver for the removeUserRole field.
+func (r *mutationResolver) RemoveUserRole(ctx context.Context, userID uuid.UUID, roleID uuid.UUID) (*bool, error) {
+	return done(r.Directory.RemoveUserRole(ctx, userID, roleID))
+}
+
+// CreateRole is the resolver for the createRole field.
+func (r *mutationResolver) CreateRole(ctx context.Context, name string, description string) (*directory.Role, error) {
+	return answer(r.Directory.CreateRole(ctx, name, description))
+}
+
+// UpdateRole is the resolver for the updateRole field.
+func (r *mutationResolver) UpdateRole(ctx context.Context, id uuid.UUID, description *string) (*directory.Role, error) {
+	return answer(r.Directory.UpdateRole(ctx, id, description))
+}
+
+// DeleteRole is the resolver for the deleteRole field.
+func (r *mutationResolver) DeleteRole(ctx context.Context, id uuid.UUID) (*bool, error) {
+	return done(r.Directory.DeleteRole(ctx, id))
+}
+
+// AddPermission is the resolver for the addPermission field.
+func (r *mutationResolver) AddPermission(ctx context.Context, roleID uuid.UUID, verb string, resourceGlob string) (*directory.Permission, error) {
+	return answer(r.Directory.AddPermission(ctx, roleID, verb, resourceGlob))
+}
+
+// RemovePermission is the resolver for the removePermission field.
+func (r *mutationResolver) RemovePermission(ctx context.Context, roleID uuid.UUID, permissionID uuid.UUID) (*bool, error) {
+	return done(r.Directory.RemovePermission(ctx, roleID, permissionID))
 }
 
 // AuditEntries is the resolver for the auditEntries field.
@@ -66,13 +185,84 @@ func (r *queryResolver) AuditEntry(ctx context.Context, id string) (*view.Entry,
 	return &view.Entry{Entry: &e}, nil
 }
 
+// OpenIntents is the resolver for the openIntents field.
+func (r *queryResolver) OpenIntents(ctx context.Context, limit int64) ([]view.Intent, error) {
+	if err := checkRange(audit.Query{Limit: int(limit)}); err != nil {
+		return nil, err
+	}
+	intents, err := r.Intents.OpenIntents(ctx, int(limit))
+	return view.NewIntents(intents), err
+}
+
 // Me is the resolver for the me field.
 func (r *queryResolver) Me(ctx context.Context) (*view.Me, error) {
-	caller := guard.CallerOf(ctx)
-	if caller.Principal == nil {
-		return nil, fault.New(fault.Unauthenticated, caller.Problem)
+	p, err := principal(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return &view.Me{Principal: caller.Principal}, nil
+	return &view.Me{Principal: p}, nil
+}
+
+// MyPermissions is the resolver for the myPermissions field.
+func (r *queryResolver) MyPermissions(ctx context.Context) ([]view.HeldPermission, error) {
+	p, err := principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return view.NewHeld(p), nil
+}
+
+// Can is the resolver for the can field.
+func (r *queryResolver) Can(ctx context.Context, verb string, resource string, userID *uuid.UUID) (*policy.Verdict, error) {
+	p, err := principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if userID != nil && *userID != p.UserID {
+		return r.explain(ctx, *userID, verb, resource)
+	}
+	return answer(r.Directory.Explain(ctx, p.UserID, verb, resource))
+}
+
+// Keys is the resolver for the keys field.
+func (r *queryResolver) Keys(ctx context.Context) ([]view.Key, error) {
+	keys, err := r.Dispatch.Keys(ctx)
+	return view.NewKeys(keys), err
+}
+
+// Job is the resolver for the job field.
+func (r *queryResolver) Job(ctx context.Context, jid string) (*salt.JobDetail, error) {
+	return answer(r.Dispatch.Job(ctx, jid))
+}
+
+// Jobs is the resolver for the jobs field.
+func (r *queryResolver) Jobs(ctx context.Context, limit int64) ([]salt.JobSummary, error) {
+	return r.Dispatch.Jobs(ctx, int(limit))
+}
+
+// Settings is the resolver for the settings field.
+func (r *queryResolver) Settings(ctx context.Context) (*view.Settings, error) {
+	return shown(r.Resolver.Settings.Salt(ctx))
+}
+
+// Users is the resolver for the users field.
+func (r *queryResolver) Users(ctx context.Context, limit int64, offset int64) (*directory.UserPage, error) {
+	return answer(r.Directory.Users(ctx, int(limit), int(offset)))
+}
+
+// User is the resolver for the user field.
+func (r *queryResolver) User(ctx context.Context, id uuid.UUID) (*directory.User, error) {
+	return answer(r.Directory.User(ctx, id))
+}
+
+// Roles is the resolver for the roles field.
+func (r *queryResolver) Roles(ctx context.Context) ([]directory.Role, error) {
+	return r.Directory.Roles(ctx)
+}
+
+// Role is the resolver for the role field.
+func (r *queryResolver) Role(ctx context.Context, id uuid.UUID) (*directory.Role, error) {
+	return answer(r.Directory.Role(ctx, id))
 }
 
 // Mutation returns generated.MutationResolver implementation.

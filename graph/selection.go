@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -24,24 +23,4 @@ func checkRange(q audit.Query) error {
 		return fault.Input(r.Field, r.Rule)
 	}
 	return nil
-}
-
-// done is the answer of a mutation that has nothing else to say.
-func done(err error) (*bool, error) {
-	if err != nil {
-		return nil, err
-	}
-	ok := true
-	return &ok, nil
-}
-
-// renamed puts the name of the GraphQL argument into an error about its value.
-func renamed(err error, field string) error {
-	f, ok := errors.AsType[*fault.Error](err)
-	if !ok || f.Field == "" {
-		return err
-	}
-	out := *f
-	out.Message, out.Field = field+strings.TrimPrefix(f.Message, f.Field), field
-	return &out
 }

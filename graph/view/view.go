@@ -79,6 +79,23 @@ func (m Me) Permissions() []policy.Permission {
 	return out
 }
 
+// HeldPermission is a permission with the role that it comes from.
+type HeldPermission struct {
+	Role string
+	policy.Permission
+}
+
+// NewHeld returns the permissions of all roles, in the order of the roles.
+func NewHeld(p *policy.Principal) []HeldPermission {
+	out := []HeldPermission{}
+	for _, r := range p.Roles {
+		for _, perm := range r.Permissions {
+			out = append(out, HeldPermission{r.Name, perm})
+		}
+	}
+	return out
+}
+
 func nullable(s string) *string {
 	if s == "" {
 		return nil

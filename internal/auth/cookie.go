@@ -19,6 +19,9 @@ type Cookies struct {
 	Secure bool
 	TTL    time.Duration
 	Secret []byte
+	// Previous is the secret before, while it is replaced: what it signed is still good.
+	// Empty = none.
+	Previous []byte
 }
 
 // newID returns a session id: 48 random bytes as 64 URL-safe characters.
@@ -34,18 +37,22 @@ func hashID(id string) []byte {
 }
 
 func (c Cookies) sign(id string) string {
-	return id + "." + base64.RawURLEncoding.EncodeToString(c.mac(id))
+	return id + "." + base64.RawURLEncoding.EncodeToString(mac(c.Secret, id))
 }
 
 // verify returns the id of a cookie's value if its signature is good.
 func (c Cookies) verify(value string) (id string, ok bool) {
 	id, sig, found := strings.Cut(value, ".")
 	got, err := base64.RawURLEncoding.Strict().DecodeString(sig)
-	return id, found && err == nil && hmac.Equal(got, c.mac(id))
+	good := hmac.Equal(got, mac(c.Secret, id))
+	if len(c.Previous) > 0 {
+		good = hmac.Equal(got, mac(c.Previous, id)) || good
+	}
+	return id, found && err == nil && good
 }
 
-func (c Cookies) mac(id string) []byte {
-	m := hmac.New(sha256.New, c.Secret)
+func mac(secret []byte, id string) []byte {
+	m := hmac.New(sha256.New, secret)
 	m.Write([]byte(id))
 	return m.Sum(nil)
 }

@@ -8,6 +8,7 @@ import (
 
 	"halite/internal/auth"
 	"halite/internal/fault"
+	"halite/internal/guard"
 	"halite/internal/policy"
 )
 
@@ -84,9 +85,8 @@ func (s *Service) Name(ctx context.Context, kind string, id uuid.UUID) (string, 
 	return name, err == nil, err
 }
 
-// Explain says what the policy would decide about a user, with his roles of this
-// moment, and why. That he may have to change his password first is not looked at.
-// Errors: NotFound, BadUserInput.
+// Explain says what would be decided about a user, with his roles of this moment, and
+// why. Errors: NotFound, BadUserInput.
 func (s *Service) Explain(ctx context.Context, userID uuid.UUID, verb, resource string) (policy.Verdict, error) {
 	if err := firstOf(checkText("verb", verb, 1, maxVerb), checkText("resource", resource, 1, maxGlob)); err != nil {
 		return policy.Verdict{}, err
@@ -95,7 +95,7 @@ func (s *Service) Explain(ctx context.Context, userID uuid.UUID, verb, resource 
 	if err != nil {
 		return policy.Verdict{}, orFault(err, errNoUser)
 	}
-	return policy.Decide(p, verb, resource), nil
+	return guard.Decide(p, verb, resource), nil
 }
 
 // orFault returns f in the place of ErrNotFound.

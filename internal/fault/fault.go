@@ -55,7 +55,7 @@ type Error struct {
 	Status         int           // recorded instead of the code's own status, where a contract wants another; 0 = not
 	RetryAfter     time.Duration // when trying again makes sense; 0 = not said
 	AuditID        int64         // the row that this failure left; 0 = none
-	OutcomeUnknown bool          // it may have been done: the answer of a COMMIT was lost
+	OutcomeUnknown bool          // it may have been done: an answer was lost that would have said
 	Err            error
 }
 

@@ -182,15 +182,24 @@ func (g *Guard) judge(ctx context.Context, caller *Caller, a Action) (policy.Ver
 		return policy.Verdict{Reason: strings.ToLower(caller.Problem)}, fault.New(fault.Unauthenticated, caller.Problem)
 	case a.Judge != nil:
 		return a.Judge(ctx)
+	}
+	v := Decide(p, a.Verb, a.Resource)
+	switch {
+	case v.Allowed:
+		return v, nil
 	case p.MustChangePassword:
-		return policy.Verdict{Reason: "the password must be changed first"},
-			fault.New(fault.Forbidden, "The password must be changed first")
+		return v, fault.New(fault.Forbidden, "The password must be changed first")
 	}
-	v := policy.Decide(p, a.Verb, a.Resource)
-	if !v.Allowed {
-		return v, fault.New(fault.Forbidden, "Forbidden")
+	return v, fault.New(fault.Forbidden, "Forbidden")
+}
+
+// Decide says whether p may use verb on resource, and why: what p's permissions say, but
+// that a password that must be changed is changed first.
+func Decide(p *policy.Principal, verb, resource string) policy.Verdict {
+	if p.MustChangePassword {
+		return policy.Verdict{Reason: "the password must be changed first"}
 	}
-	return v, nil
+	return policy.Decide(p, verb, resource)
 }
 
 // change runs next and the row in one transaction. It is not tied to the caller's

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"halite/internal/audit"
 	"halite/internal/fault"
@@ -56,15 +55,10 @@ func (q auditQuery) query() audit.Query {
 func auditArgs(q map[string]string) map[string]any {
 	args := map[string]any{"limit": audit.DefaultLimit, "offset": 0}
 	filter := map[string]any{}
-	for param, name := range map[string]string{
-		"user_id": "userId", "action": "action", "decision": "decision", "since": "since", "until": "until",
-	} {
-		if v, ok := q[param]; ok {
+	for _, name := range []string{"user_id", "action", "decision", "since", "until"} {
+		if v, ok := q[name]; ok {
 			filter[name] = v
 		}
-	}
-	if d := q["decision"]; d == string(audit.Allow) || d == string(audit.Deny) {
-		filter["decision"] = strings.ToUpper(d) // as the enum of GraphQL
 	}
 	for _, name := range []string{"limit", "offset"} {
 		v, ok := q[name]

@@ -99,7 +99,7 @@ func TestAuditRoute(t *testing.T) {
 		},
 		{
 			name: "viewer", method: get, path: path + "?user_id=x", cookie: s.Cookie(t, "viewer"), status: 403, body: `{"detail":"Forbidden"}`,
-			rows: list("viewer", audit.Deny, 403, `{"filter":{"userId":"x"},"limit":50,"offset":0}`, reasonViewer),
+			rows: list("viewer", audit.Deny, 403, `{"filter":{"user_id":"x"},"limit":50,"offset":0}`, reasonViewer),
 		},
 		{
 			name: "must change", method: get, path: path, cookie: s.Cookie(t, "new"), status: 403, body: `{"detail":"The password must be changed first"}`,
@@ -147,12 +147,12 @@ func TestAuditRoute(t *testing.T) {
 		{
 			name: "all filters", method: get, path: path + "?user_id=3f4b2c1a-0000-0000-0000-000000000001&action=&decision=foo&since=2025-01-01&until=0&limit=500&offset=9223372036854775807",
 			cookie: s.Cookie(t, "admin"), status: 200, body: `{"total":0,"entries":[]}`,
-			rows: list("admin", audit.Allow, 200, `{"filter":{"action":"","decision":"foo","since":"2025-01-01","until":"0","userId":"3f4b2c1a-0000-0000-0000-000000000001"},`+
+			rows: list("admin", audit.Allow, 200, `{"filter":{"action":"","decision":"foo","since":"2025-01-01","until":"0","user_id":"3f4b2c1a-0000-0000-0000-000000000001"},`+
 				`"limit":500,"offset":9223372036854775807}`, reasonAdmin),
 		},
 		{
 			name: "recorded as it is asked", method: get, path: path + "?action=a;b%zz&decision=deny", cookie: s.Cookie(t, "admin"), status: 200, body: `{"total":0,"entries":[]}`,
-			rows: list("admin", audit.Allow, 200, `{"filter":{"action":"a;b%zz","decision":"DENY"},"limit":50,"offset":0}`, reasonAdmin),
+			rows: list("admin", audit.Allow, 200, `{"filter":{"action":"a;b%zz","decision":"deny"},"limit":50,"offset":0}`, reasonAdmin),
 		},
 		{name: "POST", method: "POST", path: path, cookie: s.Cookie(t, "admin"), status: 405, body: `{"detail":"Method Not Allowed"}`, sets: allow},
 		{name: "HEAD", method: "HEAD", path: path, cookie: s.Cookie(t, "admin"), status: 405, sets: allow},

@@ -37,7 +37,8 @@ func (j *jids) next(t time.Time) string {
 	return strings.Replace(t.Format("20060102150405.000000"), ".", "", 1)
 }
 
-func checkJID(jid string) error {
+// CheckJID returns a BAD_USER_INPUT unless jid can be the id of a job.
+func CheckJID(jid string) error {
 	if !anyJID.MatchString(jid) {
 		return fault.Input("jid", "must be the 20 digits of a job id")
 	}

@@ -88,7 +88,7 @@ func (c *Client) Jobs(ctx context.Context, limit int) ([]JobSummary, error) {
 // Job returns the job jid. It is NOT_FOUND if the master does not remember it, which it
 // does for a day by default, and BAD_USER_INPUT if jid cannot be a job id.
 func (c *Client) Job(ctx context.Context, jid string) (JobDetail, error) {
-	if err := checkJID(jid); err != nil {
+	if err := CheckJID(jid); err != nil {
 		return JobDetail{}, err
 	}
 	r, err := runner[jobRecord](ctx, c, lowstate{"fun": "jobs.list_job", "jid": jid})

@@ -22,8 +22,10 @@ import (
 	"halite/graph/scalar"
 	"halite/graph/view"
 	"halite/internal/audit"
+	"halite/internal/directory"
 	"halite/internal/guard"
 	"halite/internal/policy"
+	"halite/internal/salt"
 )
 
 // region    ***************************** api!.gotpl *****************************
@@ -41,7 +43,7 @@ type ResolverRoot interface {
 }
 
 type DirectiveRoot struct {
-	RequirePerm func(ctx context.Context, obj any, next graphql.Resolver, action string, verb string, resource string, effect guard.Effect) (res any, err error)
+	RequirePerm func(ctx context.Context, obj any, next graphql.Resolver, action string, verb string, resource string, effect guard.Effect, success int64) (res any, err error)
 }
 
 type ComplexityRoot struct {
@@ -69,6 +71,66 @@ type ComplexityRoot struct {
 		Total   func(childComplexity int) int
 	}
 
+	AuditIntent struct {
+		Action    func(childComplexity int) int
+		ArgsJSON  func(childComplexity int) int
+		Deadline  func(childComplexity int) int
+		ID        func(childComplexity int) int
+		OpenedAt  func(childComplexity int) int
+		Reason    func(childComplexity int) int
+		RequestID func(childComplexity int) int
+		Resource  func(childComplexity int) int
+		SaltJid   func(childComplexity int) int
+		SourceIP  func(childComplexity int) int
+		UserID    func(childComplexity int) int
+		Username  func(childComplexity int) int
+	}
+
+	Dispatch struct {
+		JID     func(childComplexity int) int
+		Minions func(childComplexity int) int
+	}
+
+	HeldPermission struct {
+		ResourceGlob func(childComplexity int) int
+		Role         func(childComplexity int) int
+		Verb         func(childComplexity int) int
+	}
+
+	Job struct {
+		Args       func(childComplexity int) int
+		Fun        func(childComplexity int) int
+		JID        func(childComplexity int) int
+		StartTime  func(childComplexity int) int
+		Target     func(childComplexity int) int
+		TargetType func(childComplexity int) int
+		User       func(childComplexity int) int
+	}
+
+	JobDetail struct {
+		Args       func(childComplexity int) int
+		Fun        func(childComplexity int) int
+		JID        func(childComplexity int) int
+		Minions    func(childComplexity int) int
+		Results    func(childComplexity int) int
+		StartTime  func(childComplexity int) int
+		Target     func(childComplexity int) int
+		TargetType func(childComplexity int) int
+		User       func(childComplexity int) int
+	}
+
+	JobResult struct {
+		Minion  func(childComplexity int) int
+		Retcode func(childComplexity int) int
+		Return  func(childComplexity int) int
+		Success func(childComplexity int) int
+	}
+
+	Key struct {
+		ID     func(childComplexity int) int
+		Status func(childComplexity int) int
+	}
+
 	Me struct {
 		DisplayName        func(childComplexity int) int
 		MustChangePassword func(childComplexity int) int
@@ -77,9 +139,28 @@ type ComplexityRoot struct {
 	}
 
 	Mutation struct {
-		ChangePassword func(childComplexity int, currentPassword string, newPassword string) int
-		Login          func(childComplexity int, username string, password string) int
-		Logout         func(childComplexity int) int
+		AcceptKey             func(childComplexity int, id string) int
+		AddPermission         func(childComplexity int, roleID uuid.UUID, verb string, resourceGlob string) int
+		AddUserRole           func(childComplexity int, userID uuid.UUID, roleID uuid.UUID) int
+		ChangePassword        func(childComplexity int, currentPassword string, newPassword string) int
+		CreateRole            func(childComplexity int, name string, description string) int
+		CreateUser            func(childComplexity int, input CreateUserInput) int
+		DeleteKey             func(childComplexity int, id string) int
+		DeleteRole            func(childComplexity int, id uuid.UUID) int
+		DeleteUser            func(childComplexity int, id uuid.UUID) int
+		KillJob               func(childComplexity int, jid string) int
+		Login                 func(childComplexity int, username string, password string) int
+		Logout                func(childComplexity int) int
+		RejectKey             func(childComplexity int, id string) int
+		RemovePermission      func(childComplexity int, roleID uuid.UUID, permissionID uuid.UUID) int
+		RemoveUserRole        func(childComplexity int, userID uuid.UUID, roleID uuid.UUID) int
+		ResetPassword         func(childComplexity int, id uuid.UUID, newPassword string, mustChangePassword bool) int
+		RunCommand            func(childComplexity int, input RunCommandInput) int
+		TestSaltSettings      func(childComplexity int, input SaltConnectionInput) int
+		TestSavedSaltSettings func(childComplexity int) int
+		UpdateRole            func(childComplexity int, id uuid.UUID, description *string) int
+		UpdateSaltSettings    func(childComplexity int, input SaltSettingsInput) int
+		UpdateUser            func(childComplexity int, id uuid.UUID, input UpdateUserInput) int
 	}
 
 	Permission struct {
@@ -88,9 +169,81 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		AuditEntries func(childComplexity int, filter *audit.Filter, limit int64, offset int64) int
-		AuditEntry   func(childComplexity int, id string) int
-		Me           func(childComplexity int) int
+		AuditEntries  func(childComplexity int, filter *audit.Filter, limit int64, offset int64) int
+		AuditEntry    func(childComplexity int, id string) int
+		Can           func(childComplexity int, verb string, resource string, userID *uuid.UUID) int
+		Job           func(childComplexity int, jid string) int
+		Jobs          func(childComplexity int, limit int64) int
+		Keys          func(childComplexity int) int
+		Me            func(childComplexity int) int
+		MyPermissions func(childComplexity int) int
+		OpenIntents   func(childComplexity int, limit int64) int
+		Role          func(childComplexity int, id uuid.UUID) int
+		Roles         func(childComplexity int) int
+		Settings      func(childComplexity int) int
+		User          func(childComplexity int, id uuid.UUID) int
+		Users         func(childComplexity int, limit int64, offset int64) int
+	}
+
+	Role struct {
+		Builtin     func(childComplexity int) int
+		Description func(childComplexity int) int
+		ID          func(childComplexity int) int
+		Name        func(childComplexity int) int
+		Permissions func(childComplexity int) int
+	}
+
+	RolePermission struct {
+		ID           func(childComplexity int) int
+		ResourceGlob func(childComplexity int) int
+		Verb         func(childComplexity int) int
+	}
+
+	RoleRef struct {
+		ID   func(childComplexity int) int
+		Name func(childComplexity int) int
+	}
+
+	SaltSettings struct {
+		Eauth       func(childComplexity int) int
+		PasswordSet func(childComplexity int) int
+		URL         func(childComplexity int) int
+		Username    func(childComplexity int) int
+		Verify      func(childComplexity int) int
+	}
+
+	SaltTest struct {
+		Detail      func(childComplexity int) int
+		MinionCount func(childComplexity int) int
+		OK          func(childComplexity int) int
+	}
+
+	Settings struct {
+		Salt      func(childComplexity int) int
+		UpdatedAt func(childComplexity int) int
+	}
+
+	User struct {
+		Active             func(childComplexity int) int
+		Builtin            func(childComplexity int) int
+		CreatedAt          func(childComplexity int) int
+		DisplayName        func(childComplexity int) int
+		Email              func(childComplexity int) int
+		ID                 func(childComplexity int) int
+		LastSignIn         func(childComplexity int) int
+		MustChangePassword func(childComplexity int) int
+		Roles              func(childComplexity int) int
+		Username           func(childComplexity int) int
+	}
+
+	UserPage struct {
+		Total func(childComplexity int) int
+		Users func(childComplexity int) int
+	}
+
+	Verdict struct {
+		Allowed func(childComplexity int) int
+		Reason  func(childComplexity int) int
 	}
 }
 
@@ -102,11 +255,41 @@ type MutationResolver interface {
 	Login(ctx context.Context, username string, password string) (*view.Me, error)
 	Logout(ctx context.Context) (*bool, error)
 	ChangePassword(ctx context.Context, currentPassword string, newPassword string) (*bool, error)
+	RunCommand(ctx context.Context, input RunCommandInput) (*salt.Started, error)
+	AcceptKey(ctx context.Context, id string) (*bool, error)
+	RejectKey(ctx context.Context, id string) (*bool, error)
+	DeleteKey(ctx context.Context, id string) (*bool, error)
+	KillJob(ctx context.Context, jid string) (*bool, error)
+	UpdateSaltSettings(ctx context.Context, input SaltSettingsInput) (*view.Settings, error)
+	TestSaltSettings(ctx context.Context, input SaltConnectionInput) (*salt.TestResult, error)
+	TestSavedSaltSettings(ctx context.Context) (*salt.TestResult, error)
+	CreateUser(ctx context.Context, input CreateUserInput) (*directory.User, error)
+	UpdateUser(ctx context.Context, id uuid.UUID, input UpdateUserInput) (*directory.User, error)
+	DeleteUser(ctx context.Context, id uuid.UUID) (*bool, error)
+	ResetPassword(ctx context.Context, id uuid.UUID, newPassword string, mustChangePassword bool) (*bool, error)
+	AddUserRole(ctx context.Context, userID uuid.UUID, roleID uuid.UUID) (*directory.User, error)
+	RemoveUserRole(ctx context.Context, userID uuid.UUID, roleID uuid.UUID) (*bool, error)
+	CreateRole(ctx context.Context, name string, description string) (*directory.Role, error)
+	UpdateRole(ctx context.Context, id uuid.UUID, description *string) (*directory.Role, error)
+	DeleteRole(ctx context.Context, id uuid.UUID) (*bool, error)
+	AddPermission(ctx context.Context, roleID uuid.UUID, verb string, resourceGlob string) (*directory.Permission, error)
+	RemovePermission(ctx context.Context, roleID uuid.UUID, permissionID uuid.UUID) (*bool, error)
 }
 type QueryResolver interface {
 	AuditEntries(ctx context.Context, filter *audit.Filter, limit int64, offset int64) (*view.Page, error)
 	AuditEntry(ctx context.Context, id string) (*view.Entry, error)
+	OpenIntents(ctx context.Context, limit int64) ([]view.Intent, error)
 	Me(ctx context.Context) (*view.Me, error)
+	MyPermissions(ctx context.Context) ([]view.HeldPermission, error)
+	Can(ctx context.Context, verb string, resource string, userID *uuid.UUID) (*policy.Verdict, error)
+	Keys(ctx context.Context) ([]view.Key, error)
+	Job(ctx context.Context, jid string) (*salt.JobDetail, error)
+	Jobs(ctx context.Context, limit int64) ([]salt.JobSummary, error)
+	Settings(ctx context.Context) (*view.Settings, error)
+	Users(ctx context.Context, limit int64, offset int64) (*directory.UserPage, error)
+	User(ctx context.Context, id uuid.UUID) (*directory.User, error)
+	Roles(ctx context.Context) ([]directory.Role, error)
+	Role(ctx context.Context, id uuid.UUID) (*directory.Role, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -237,6 +420,247 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AuditEntryPage.Total(childComplexity), true
 
+	case "AuditIntent.action":
+		if e.ComplexityRoot.AuditIntent.Action == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditIntent.Action(childComplexity), true
+	case "AuditIntent.argsJson":
+		if e.ComplexityRoot.AuditIntent.ArgsJSON == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditIntent.ArgsJSON(childComplexity), true
+	case "AuditIntent.deadline":
+		if e.ComplexityRoot.AuditIntent.Deadline == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditIntent.Deadline(childComplexity), true
+	case "AuditIntent.id":
+		if e.ComplexityRoot.AuditIntent.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditIntent.ID(childComplexity), true
+	case "AuditIntent.openedAt":
+		if e.ComplexityRoot.AuditIntent.OpenedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditIntent.OpenedAt(childComplexity), true
+	case "AuditIntent.reason":
+		if e.ComplexityRoot.AuditIntent.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditIntent.Reason(childComplexity), true
+	case "AuditIntent.requestId":
+		if e.ComplexityRoot.AuditIntent.RequestID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditIntent.RequestID(childComplexity), true
+	case "AuditIntent.resource":
+		if e.ComplexityRoot.AuditIntent.Resource == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditIntent.Resource(childComplexity), true
+	case "AuditIntent.saltJid":
+		if e.ComplexityRoot.AuditIntent.SaltJid == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditIntent.SaltJid(childComplexity), true
+	case "AuditIntent.sourceIp":
+		if e.ComplexityRoot.AuditIntent.SourceIP == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditIntent.SourceIP(childComplexity), true
+	case "AuditIntent.userId":
+		if e.ComplexityRoot.AuditIntent.UserID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditIntent.UserID(childComplexity), true
+	case "AuditIntent.username":
+		if e.ComplexityRoot.AuditIntent.Username == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditIntent.Username(childComplexity), true
+
+	case "Dispatch.jid":
+		if e.ComplexityRoot.Dispatch.JID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dispatch.JID(childComplexity), true
+	case "Dispatch.minions":
+		if e.ComplexityRoot.Dispatch.Minions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Dispatch.Minions(childComplexity), true
+
+	case "HeldPermission.resourceGlob":
+		if e.ComplexityRoot.HeldPermission.ResourceGlob == nil {
+			break
+		}
+
+		return e.ComplexityRoot.HeldPermission.ResourceGlob(childComplexity), true
+	case "HeldPermission.role":
+		if e.ComplexityRoot.HeldPermission.Role == nil {
+			break
+		}
+
+		return e.ComplexityRoot.HeldPermission.Role(childComplexity), true
+	case "HeldPermission.verb":
+		if e.ComplexityRoot.HeldPermission.Verb == nil {
+			break
+		}
+
+		return e.ComplexityRoot.HeldPermission.Verb(childComplexity), true
+
+	case "Job.args":
+		if e.ComplexityRoot.Job.Args == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Args(childComplexity), true
+	case "Job.fun":
+		if e.ComplexityRoot.Job.Fun == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Fun(childComplexity), true
+	case "Job.jid":
+		if e.ComplexityRoot.Job.JID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.JID(childComplexity), true
+	case "Job.startTime":
+		if e.ComplexityRoot.Job.StartTime == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.StartTime(childComplexity), true
+	case "Job.target":
+		if e.ComplexityRoot.Job.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.Target(childComplexity), true
+	case "Job.targetType":
+		if e.ComplexityRoot.Job.TargetType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.TargetType(childComplexity), true
+	case "Job.user":
+		if e.ComplexityRoot.Job.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Job.User(childComplexity), true
+
+	case "JobDetail.args":
+		if e.ComplexityRoot.JobDetail.Args == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobDetail.Args(childComplexity), true
+	case "JobDetail.fun":
+		if e.ComplexityRoot.JobDetail.Fun == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobDetail.Fun(childComplexity), true
+	case "JobDetail.jid":
+		if e.ComplexityRoot.JobDetail.JID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobDetail.JID(childComplexity), true
+	case "JobDetail.minions":
+		if e.ComplexityRoot.JobDetail.Minions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobDetail.Minions(childComplexity), true
+	case "JobDetail.results":
+		if e.ComplexityRoot.JobDetail.Results == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobDetail.Results(childComplexity), true
+	case "JobDetail.startTime":
+		if e.ComplexityRoot.JobDetail.StartTime == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobDetail.StartTime(childComplexity), true
+	case "JobDetail.target":
+		if e.ComplexityRoot.JobDetail.Target == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobDetail.Target(childComplexity), true
+	case "JobDetail.targetType":
+		if e.ComplexityRoot.JobDetail.TargetType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobDetail.TargetType(childComplexity), true
+	case "JobDetail.user":
+		if e.ComplexityRoot.JobDetail.User == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobDetail.User(childComplexity), true
+
+	case "JobResult.minion":
+		if e.ComplexityRoot.JobResult.Minion == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobResult.Minion(childComplexity), true
+	case "JobResult.retcode":
+		if e.ComplexityRoot.JobResult.Retcode == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobResult.Retcode(childComplexity), true
+	case "JobResult.return":
+		if e.ComplexityRoot.JobResult.Return == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobResult.Return(childComplexity), true
+	case "JobResult.success":
+		if e.ComplexityRoot.JobResult.Success == nil {
+			break
+		}
+
+		return e.ComplexityRoot.JobResult.Success(childComplexity), true
+
+	case "Key.id":
+		if e.ComplexityRoot.Key.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Key.ID(childComplexity), true
+	case "Key.status":
+		if e.ComplexityRoot.Key.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Key.Status(childComplexity), true
+
 	case "Me.displayName":
 		if e.ComplexityRoot.Me.DisplayName == nil {
 			break
@@ -262,6 +686,39 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Me.Username(childComplexity), true
 
+	case "Mutation.acceptKey":
+		if e.ComplexityRoot.Mutation.AcceptKey == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_acceptKey_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AcceptKey(childComplexity, args["id"].(string)), true
+	case "Mutation.addPermission":
+		if e.ComplexityRoot.Mutation.AddPermission == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_addPermission_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddPermission(childComplexity, args["roleId"].(uuid.UUID), args["verb"].(string), args["resourceGlob"].(string)), true
+	case "Mutation.addUserRole":
+		if e.ComplexityRoot.Mutation.AddUserRole == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_addUserRole_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.AddUserRole(childComplexity, args["userId"].(uuid.UUID), args["roleId"].(uuid.UUID)), true
 	case "Mutation.changePassword":
 		if e.ComplexityRoot.Mutation.ChangePassword == nil {
 			break
@@ -273,6 +730,72 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.ChangePassword(childComplexity, args["currentPassword"].(string), args["newPassword"].(string)), true
+	case "Mutation.createRole":
+		if e.ComplexityRoot.Mutation.CreateRole == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createRole_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateRole(childComplexity, args["name"].(string), args["description"].(string)), true
+	case "Mutation.createUser":
+		if e.ComplexityRoot.Mutation.CreateUser == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_createUser_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.CreateUser(childComplexity, args["input"].(CreateUserInput)), true
+	case "Mutation.deleteKey":
+		if e.ComplexityRoot.Mutation.DeleteKey == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteKey_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteKey(childComplexity, args["id"].(string)), true
+	case "Mutation.deleteRole":
+		if e.ComplexityRoot.Mutation.DeleteRole == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteRole_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteRole(childComplexity, args["id"].(uuid.UUID)), true
+	case "Mutation.deleteUser":
+		if e.ComplexityRoot.Mutation.DeleteUser == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_deleteUser_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.DeleteUser(childComplexity, args["id"].(uuid.UUID)), true
+	case "Mutation.killJob":
+		if e.ComplexityRoot.Mutation.KillJob == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_killJob_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.KillJob(childComplexity, args["jid"].(string)), true
 	case "Mutation.login":
 		if e.ComplexityRoot.Mutation.Login == nil {
 			break
@@ -290,6 +813,111 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Mutation.Logout(childComplexity), true
+	case "Mutation.rejectKey":
+		if e.ComplexityRoot.Mutation.RejectKey == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_rejectKey_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RejectKey(childComplexity, args["id"].(string)), true
+	case "Mutation.removePermission":
+		if e.ComplexityRoot.Mutation.RemovePermission == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_removePermission_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemovePermission(childComplexity, args["roleId"].(uuid.UUID), args["permissionId"].(uuid.UUID)), true
+	case "Mutation.removeUserRole":
+		if e.ComplexityRoot.Mutation.RemoveUserRole == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_removeUserRole_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RemoveUserRole(childComplexity, args["userId"].(uuid.UUID), args["roleId"].(uuid.UUID)), true
+	case "Mutation.resetPassword":
+		if e.ComplexityRoot.Mutation.ResetPassword == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_resetPassword_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.ResetPassword(childComplexity, args["id"].(uuid.UUID), args["newPassword"].(string), args["mustChangePassword"].(bool)), true
+	case "Mutation.runCommand":
+		if e.ComplexityRoot.Mutation.RunCommand == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_runCommand_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.RunCommand(childComplexity, args["input"].(RunCommandInput)), true
+	case "Mutation.testSaltSettings":
+		if e.ComplexityRoot.Mutation.TestSaltSettings == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_testSaltSettings_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.TestSaltSettings(childComplexity, args["input"].(SaltConnectionInput)), true
+	case "Mutation.testSavedSaltSettings":
+		if e.ComplexityRoot.Mutation.TestSavedSaltSettings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Mutation.TestSavedSaltSettings(childComplexity), true
+	case "Mutation.updateRole":
+		if e.ComplexityRoot.Mutation.UpdateRole == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateRole_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateRole(childComplexity, args["id"].(uuid.UUID), args["description"].(*string)), true
+	case "Mutation.updateSaltSettings":
+		if e.ComplexityRoot.Mutation.UpdateSaltSettings == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateSaltSettings_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateSaltSettings(childComplexity, args["input"].(SaltSettingsInput)), true
+	case "Mutation.updateUser":
+		if e.ComplexityRoot.Mutation.UpdateUser == nil {
+			break
+		}
+
+		args, err := ec.field_Mutation_updateUser_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Mutation.UpdateUser(childComplexity, args["id"].(uuid.UUID), args["input"].(UpdateUserInput)), true
 
 	case "Permission.resourceGlob":
 		if e.ComplexityRoot.Permission.ResourceGlob == nil {
@@ -326,13 +954,327 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.AuditEntry(childComplexity, args["id"].(string)), true
+	case "Query.can":
+		if e.ComplexityRoot.Query.Can == nil {
+			break
+		}
 
+		args, err := ec.field_Query_can_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Can(childComplexity, args["verb"].(string), args["resource"].(string), args["userId"].(*uuid.UUID)), true
+
+	case "Query.job":
+		if e.ComplexityRoot.Query.Job == nil {
+			break
+		}
+
+		args, err := ec.field_Query_job_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Job(childComplexity, args["jid"].(string)), true
+	case "Query.jobs":
+		if e.ComplexityRoot.Query.Jobs == nil {
+			break
+		}
+
+		args, err := ec.field_Query_jobs_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Jobs(childComplexity, args["limit"].(int64)), true
+	case "Query.keys":
+		if e.ComplexityRoot.Query.Keys == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Keys(childComplexity), true
 	case "Query.me":
 		if e.ComplexityRoot.Query.Me == nil {
 			break
 		}
 
 		return e.ComplexityRoot.Query.Me(childComplexity), true
+	case "Query.myPermissions":
+		if e.ComplexityRoot.Query.MyPermissions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.MyPermissions(childComplexity), true
+	case "Query.openIntents":
+		if e.ComplexityRoot.Query.OpenIntents == nil {
+			break
+		}
+
+		args, err := ec.field_Query_openIntents_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.OpenIntents(childComplexity, args["limit"].(int64)), true
+	case "Query.role":
+		if e.ComplexityRoot.Query.Role == nil {
+			break
+		}
+
+		args, err := ec.field_Query_role_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Role(childComplexity, args["id"].(uuid.UUID)), true
+	case "Query.roles":
+		if e.ComplexityRoot.Query.Roles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Roles(childComplexity), true
+	case "Query.settings":
+		if e.ComplexityRoot.Query.Settings == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Settings(childComplexity), true
+	case "Query.user":
+		if e.ComplexityRoot.Query.User == nil {
+			break
+		}
+
+		args, err := ec.field_Query_user_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.User(childComplexity, args["id"].(uuid.UUID)), true
+	case "Query.users":
+		if e.ComplexityRoot.Query.Users == nil {
+			break
+		}
+
+		args, err := ec.field_Query_users_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Users(childComplexity, args["limit"].(int64), args["offset"].(int64)), true
+
+	case "Role.isBuiltin":
+		if e.ComplexityRoot.Role.Builtin == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Builtin(childComplexity), true
+	case "Role.description":
+		if e.ComplexityRoot.Role.Description == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Description(childComplexity), true
+	case "Role.id":
+		if e.ComplexityRoot.Role.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.ID(childComplexity), true
+	case "Role.name":
+		if e.ComplexityRoot.Role.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Name(childComplexity), true
+	case "Role.permissions":
+		if e.ComplexityRoot.Role.Permissions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Role.Permissions(childComplexity), true
+
+	case "RolePermission.id":
+		if e.ComplexityRoot.RolePermission.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RolePermission.ID(childComplexity), true
+	case "RolePermission.resourceGlob":
+		if e.ComplexityRoot.RolePermission.ResourceGlob == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RolePermission.ResourceGlob(childComplexity), true
+	case "RolePermission.verb":
+		if e.ComplexityRoot.RolePermission.Verb == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RolePermission.Verb(childComplexity), true
+
+	case "RoleRef.id":
+		if e.ComplexityRoot.RoleRef.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RoleRef.ID(childComplexity), true
+	case "RoleRef.name":
+		if e.ComplexityRoot.RoleRef.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.RoleRef.Name(childComplexity), true
+
+	case "SaltSettings.eauth":
+		if e.ComplexityRoot.SaltSettings.Eauth == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SaltSettings.Eauth(childComplexity), true
+	case "SaltSettings.passwordSet":
+		if e.ComplexityRoot.SaltSettings.PasswordSet == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SaltSettings.PasswordSet(childComplexity), true
+	case "SaltSettings.url":
+		if e.ComplexityRoot.SaltSettings.URL == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SaltSettings.URL(childComplexity), true
+	case "SaltSettings.username":
+		if e.ComplexityRoot.SaltSettings.Username == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SaltSettings.Username(childComplexity), true
+	case "SaltSettings.verify":
+		if e.ComplexityRoot.SaltSettings.Verify == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SaltSettings.Verify(childComplexity), true
+
+	case "SaltTest.detail":
+		if e.ComplexityRoot.SaltTest.Detail == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SaltTest.Detail(childComplexity), true
+	case "SaltTest.minionCount":
+		if e.ComplexityRoot.SaltTest.MinionCount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SaltTest.MinionCount(childComplexity), true
+	case "SaltTest.ok":
+		if e.ComplexityRoot.SaltTest.OK == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SaltTest.OK(childComplexity), true
+
+	case "Settings.salt":
+		if e.ComplexityRoot.Settings.Salt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Settings.Salt(childComplexity), true
+	case "Settings.updatedAt":
+		if e.ComplexityRoot.Settings.UpdatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Settings.UpdatedAt(childComplexity), true
+
+	case "User.isActive":
+		if e.ComplexityRoot.User.Active == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Active(childComplexity), true
+	case "User.isBuiltin":
+		if e.ComplexityRoot.User.Builtin == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Builtin(childComplexity), true
+	case "User.createdAt":
+		if e.ComplexityRoot.User.CreatedAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.CreatedAt(childComplexity), true
+	case "User.displayName":
+		if e.ComplexityRoot.User.DisplayName == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.DisplayName(childComplexity), true
+	case "User.email":
+		if e.ComplexityRoot.User.Email == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Email(childComplexity), true
+	case "User.id":
+		if e.ComplexityRoot.User.ID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.ID(childComplexity), true
+	case "User.lastLoginAt":
+		if e.ComplexityRoot.User.LastSignIn == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.LastSignIn(childComplexity), true
+	case "User.mustChangePassword":
+		if e.ComplexityRoot.User.MustChangePassword == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.MustChangePassword(childComplexity), true
+	case "User.roles":
+		if e.ComplexityRoot.User.Roles == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Roles(childComplexity), true
+	case "User.username":
+		if e.ComplexityRoot.User.Username == nil {
+			break
+		}
+
+		return e.ComplexityRoot.User.Username(childComplexity), true
+
+	case "UserPage.total":
+		if e.ComplexityRoot.UserPage.Total == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserPage.Total(childComplexity), true
+	case "UserPage.users":
+		if e.ComplexityRoot.UserPage.Users == nil {
+			break
+		}
+
+		return e.ComplexityRoot.UserPage.Users(childComplexity), true
+
+	case "Verdict.allowed":
+		if e.ComplexityRoot.Verdict.Allowed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Verdict.Allowed(childComplexity), true
+	case "Verdict.reason":
+		if e.ComplexityRoot.Verdict.Reason == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Verdict.Reason(childComplexity), true
 
 	}
 	return 0, false
@@ -344,6 +1286,11 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("AuditFilter", ec.unmarshalInputAuditFilter),
+			graphql.NewInputUnmarshaler("CreateUserInput", ec.unmarshalInputCreateUserInput),
+			graphql.NewInputUnmarshaler("RunCommandInput", ec.unmarshalInputRunCommandInput),
+			graphql.NewInputUnmarshaler("SaltConnectionInput", ec.unmarshalInputSaltConnectionInput),
+			graphql.NewInputUnmarshaler("SaltSettingsInput", ec.unmarshalInputSaltSettingsInput),
+			graphql.NewInputUnmarshaler("UpdateUserInput", ec.unmarshalInputUpdateUserInput),
 		)
 	}
 	first := true
@@ -432,11 +1379,14 @@ directive @requirePerm(
   verb: String!
   """
   The object it is checked on, ` + "`" + `namespace:name` + "`" + `. It may name arguments of the field in braces:
-  ` + "`" + `key:{id}` + "`" + `, ` + "`" + `user:{input.username}` + "`" + `.
+  ` + "`" + `key:{id}` + "`" + `, ` + "`" + `user:{input.username}` + "`" + `. ` + "`" + `user:{id|name}` + "`" + ` stands for the name of the user with that id
+  (or of the role, in the namespace ` + "`" + `role` + "`" + `); where there is none, for the id.
   """
   resource: String!
   "How the field and its row are tied together."
   effect: Effect! = READ
+  "The result code of the row if nothing fails, as an HTTP status."
+  success: Int! = 200
 ) on FIELD_DEFINITION
 
 "How a guarded field and the row of its decision are tied together."
@@ -447,7 +1397,9 @@ enum Effect {
   CHANGE
   """
   The field has an effect elsewhere, such as a job at Salt. A durable intent precedes it and is closed
-  together with its row; one that a crash leaves open is closed as a row with the code 504, outcome unknown.
+  together with its row. Where the outcome is not known (a crash, no answer in time), the error says
+  ` + "`" + `outcomeUnknown` + "`" + `; the intent stays open until the server has found out what became of it, some minutes
+  later, and is then closed as one row.
   """
   OUTSIDE
 }
@@ -487,8 +1439,95 @@ type Query {
     id: ID!
   ): AuditEntry @requirePerm(action: "audit.get", verb: "view", resource: "audit:*")
 
+  """
+  Effects that were begun and whose outcome is not in the log yet, the oldest first: those under way, and
+  those whose outcome the server could not learn. Each becomes an entry. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `.
+
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for a limit out of range.
+  """
+  openIntents(
+    "Intents at most, 1 to 500."
+    limit: Int! = 50
+  ): [AuditIntent!] @requirePerm(action: "intent.list", verb: "view", resource: "audit:*")
+
   "Who is signed in. Not recorded. Error: ` + "`" + `UNAUTHENTICATED` + "`" + `."
   me: Me
+
+  "The permissions that the caller holds, with the role that each comes from. Not recorded. Error: ` + "`" + `UNAUTHENTICATED` + "`" + `."
+  myPermissions: [HeldPermission!]
+
+  """
+  What the policy says about a question, and why, without doing anything. About oneself it is not recorded;
+  about another user it needs ` + "`" + `view` + "`" + ` on ` + "`" + `user:<name>` + "`" + ` and is recorded as ` + "`" + `policy.explain` + "`" + `.
+
+  Errors: ` + "`" + `UNAUTHENTICATED` + "`" + `, ` + "`" + `FORBIDDEN` + "`" + `; ` + "`" + `NOT_FOUND` + "`" + ` where there is no such user; ` + "`" + `BAD_USER_INPUT` + "`" + ` for a
+  verb of more than 64 or a resource of more than 255 characters.
+  """
+  can(
+    "What would be done, such as ` + "`" + `execute` + "`" + `."
+    verb: String!
+    "The object, ` + "`" + `namespace:name` + "`" + `, such as ` + "`" + `salt:test.ping` + "`" + `."
+    resource: String!
+    "The user it is asked about; without it, the caller."
+    userId: UUID
+  ): Verdict
+
+  """
+  The keys of the minions, by id. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `key:*` + "`" + `.
+
+  Errors: ` + "`" + `SALT_UNAVAILABLE` + "`" + `, ` + "`" + `SALT_ERROR` + "`" + `.
+  """
+  keys: [Key!] @requirePerm(action: "key.list", verb: "view", resource: "key:*")
+
+  """
+  A job, with what its minions have returned so far. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `job:<jid>` + "`" + `.
+
+  Errors: ` + "`" + `NOT_FOUND` + "`" + ` if the master does not remember it; ` + "`" + `BAD_USER_INPUT` + "`" + `, ` + "`" + `SALT_UNAVAILABLE` + "`" + `, ` + "`" + `SALT_ERROR` + "`" + `.
+  """
+  job(
+    "The job's id."
+    jid: String!
+  ): JobDetail @requirePerm(action: "job.get", verb: "view", resource: "job:{jid}")
+
+  """
+  The jobs that the master remembers, newest first. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `job:*` + "`" + `.
+
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for a limit out of range; ` + "`" + `SALT_UNAVAILABLE` + "`" + `, ` + "`" + `SALT_ERROR` + "`" + `.
+  """
+  jobs(
+    "Jobs at most, 1 to 500."
+    limit: Int! = 50
+  ): [Job!] @requirePerm(action: "job.list", verb: "view", resource: "job:*")
+
+  "The settings. Needs ` + "`" + `edit` + "`" + ` on ` + "`" + `settings:salt` + "`" + `."
+  settings: Settings @requirePerm(action: "settings.get", verb: "edit", resource: "settings:salt")
+
+  """
+  A page of the users, by name. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `user:*` + "`" + `.
+
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for a limit or an offset out of range.
+  """
+  users(
+    "Users at most, 1 to 500."
+    limit: Int! = 50
+    "Users to pass over, 0 and up."
+    offset: Int! = 0
+  ): UserPage @requirePerm(action: "user.list", verb: "view", resource: "user:*")
+
+  "One user. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `user:<name>` + "`" + `. Error: ` + "`" + `NOT_FOUND` + "`" + `."
+  user(
+    "The user's id."
+    id: UUID!
+  ): User @requirePerm(action: "user.get", verb: "view", resource: "user:{id|name}")
+
+  "All roles, by name. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `role:*` + "`" + `."
+  roles: [Role!] @requirePerm(action: "role.list", verb: "view", resource: "role:*")
+
+  "One role. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `role:<name>` + "`" + `. Error: ` + "`" + `NOT_FOUND` + "`" + `."
+  role(
+    "The role's id."
+    id: UUID!
+  ): Role @requirePerm(action: "role.get", verb: "view", resource: "role:{id|name}")
 }
 
 "What is done."
@@ -521,6 +1560,319 @@ type Mutation {
     "The password to be, 8 to 1024 characters."
     newPassword: String!
   ): Boolean
+
+  """
+  Sends a command to minions, which answer later: see ` + "`" + `job` + "`" + `. It is sent at most once. Needs ` + "`" + `execute` + "`" + ` on
+  ` + "`" + `salt:<fun>` + "`" + `. Recorded as ` + "`" + `salt.run` + "`" + `, with the job's id.
+
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + `; ` + "`" + `SALT_UNAVAILABLE` + "`" + `; ` + "`" + `SALT_ERROR` + "`" + `, also where no minion matches the target.
+  With ` + "`" + `outcomeUnknown` + "`" + ` the job may run: the message names its id.
+  """
+  runCommand(
+    "The command."
+    input: RunCommandInput!
+  ): Dispatch @requirePerm(action: "salt.run", verb: "execute", resource: "salt:{input.fun}", effect: OUTSIDE, success: 202)
+
+  """
+  Accepts the key of one minion, whatever its status. Needs ` + "`" + `accept` + "`" + ` on ` + "`" + `key:<id>` + "`" + `.
+
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for what is not one id; ` + "`" + `NOT_FOUND` + "`" + `; ` + "`" + `SALT_UNAVAILABLE` + "`" + `, ` + "`" + `SALT_ERROR` + "`" + `.
+  """
+  acceptKey(
+    "The minion's id; no pattern."
+    id: String!
+  ): Boolean @requirePerm(action: "key.accept", verb: "accept", resource: "key:{id}", effect: OUTSIDE, success: 204)
+
+  """
+  Rejects the key of one minion, whatever its status. Needs ` + "`" + `reject` + "`" + ` on ` + "`" + `key:<id>` + "`" + `.
+
+  Errors: as ` + "`" + `acceptKey` + "`" + `.
+  """
+  rejectKey(
+    "The minion's id; no pattern."
+    id: String!
+  ): Boolean @requirePerm(action: "key.reject", verb: "reject", resource: "key:{id}", effect: OUTSIDE, success: 204)
+
+  """
+  Deletes the keys of one minion, whatever their status. Needs ` + "`" + `delete` + "`" + ` on ` + "`" + `key:<id>` + "`" + `.
+
+  Errors: as ` + "`" + `acceptKey` + "`" + `.
+  """
+  deleteKey(
+    "The minion's id; no pattern."
+    id: String!
+  ): Boolean @requirePerm(action: "key.delete", verb: "delete", resource: "key:{id}", effect: OUTSIDE, success: 204)
+
+  """
+  Kills the processes of a job on its minions. What was killed never returns. Needs ` + "`" + `kill` + "`" + ` on ` + "`" + `job:<jid>` + "`" + `.
+
+  Errors: ` + "`" + `NOT_FOUND` + "`" + ` if the master does not remember the job; ` + "`" + `CONFLICT` + "`" + ` if no minion was running it;
+  ` + "`" + `BAD_USER_INPUT` + "`" + `, ` + "`" + `SALT_UNAVAILABLE` + "`" + `, ` + "`" + `SALT_ERROR` + "`" + `.
+  """
+  killJob(
+    "The job's id."
+    jid: String!
+  ): Boolean @requirePerm(action: "job.kill", verb: "kill", resource: "job:{jid}", effect: OUTSIDE, success: 202)
+
+  """
+  Changes how the Salt master is reached; only what is given changes. It takes effect at once, on every
+  server. Needs ` + "`" + `edit` + "`" + ` on ` + "`" + `settings:salt` + "`" + `.
+
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + `.
+  """
+  updateSaltSettings(
+    "What changes."
+    input: SaltSettingsInput!
+  ): Settings @requirePerm(action: "settings.salt.update", verb: "edit", resource: "settings:salt", effect: CHANGE)
+
+  """
+  Tries a connection to a Salt master that is not stored: signs in and counts the minions that are present.
+  Needs ` + "`" + `edit` + "`" + ` on ` + "`" + `settings:salt` + "`" + `.
+
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + `. A connection that fails is no error.
+  """
+  testSaltSettings(
+    "The connection."
+    input: SaltConnectionInput!
+  ): SaltTest @requirePerm(action: "settings.salt.test", verb: "edit", resource: "settings:salt")
+
+  "Tries the stored connection. Needs ` + "`" + `edit` + "`" + ` on ` + "`" + `settings:salt` + "`" + `. A connection that fails is no error."
+  testSavedSaltSettings: SaltTest @requirePerm(action: "settings.salt.test", verb: "edit", resource: "settings:salt")
+
+  """
+  Makes a user. Needs ` + "`" + `manage_user` + "`" + ` on ` + "`" + `user:<username>` + "`" + `.
+
+  Errors: ` + "`" + `CONFLICT` + "`" + ` if the name is taken, whatever the case; ` + "`" + `FORBIDDEN` + "`" + ` for a role with a permission that
+  the caller does not hold; ` + "`" + `BAD_USER_INPUT` + "`" + `.
+  """
+  createUser(
+    "The user."
+    input: CreateUserInput!
+  ): User @requirePerm(action: "user.create", verb: "manage_user", resource: "user:{input.username}", effect: CHANGE, success: 201)
+
+  """
+  Changes a user; only what is given changes. One who is made inactive is signed out everywhere. Needs
+  ` + "`" + `manage_user` + "`" + ` on ` + "`" + `user:<name>` + "`" + `.
+
+  Errors: ` + "`" + `NOT_FOUND` + "`" + `; ` + "`" + `CONFLICT` + "`" + ` for the last active administrator; ` + "`" + `BAD_USER_INPUT` + "`" + `.
+  """
+  updateUser(
+    "The user's id."
+    id: UUID!
+    "What changes."
+    input: UpdateUserInput!
+  ): User @requirePerm(action: "user.update", verb: "manage_user", resource: "user:{id|name}", effect: CHANGE)
+
+  """
+  Deletes a user and ends his sessions. His entries in the log stay. Needs ` + "`" + `manage_user` + "`" + ` on ` + "`" + `user:<name>` + "`" + `.
+
+  Errors: ` + "`" + `NOT_FOUND` + "`" + `; ` + "`" + `CONFLICT` + "`" + ` for oneself, a built-in user and the last active administrator.
+  """
+  deleteUser(
+    "The user's id."
+    id: UUID!
+  ): Boolean @requirePerm(action: "user.delete", verb: "manage_user", resource: "user:{id|name}", effect: CHANGE, success: 204)
+
+  """
+  Sets a user's password and ends all his sessions. Needs ` + "`" + `manage_user` + "`" + ` on ` + "`" + `user:<name>` + "`" + `.
+
+  Errors: ` + "`" + `NOT_FOUND` + "`" + `; ` + "`" + `FORBIDDEN` + "`" + ` if the user holds a permission that the caller does not; ` + "`" + `BAD_USER_INPUT` + "`" + `.
+  """
+  resetPassword(
+    "The user's id."
+    id: UUID!
+    "The password to be, 8 to 1024 characters. It is never recorded."
+    newPassword: String!
+    "Whether the user has to change it at the next sign-in."
+    mustChangePassword: Boolean! = true
+  ): Boolean @requirePerm(action: "user.password_reset", verb: "manage_user", resource: "user:{id|name}", effect: CHANGE, success: 204)
+
+  """
+  Gives a user a role. One who has it already keeps it; the row says 200 then. Needs ` + "`" + `manage_user` + "`" + ` on
+  ` + "`" + `user:<name>` + "`" + `.
+
+  Errors: ` + "`" + `NOT_FOUND` + "`" + `; ` + "`" + `FORBIDDEN` + "`" + ` for a role with a permission that the caller does not hold;
+  ` + "`" + `BAD_USER_INPUT` + "`" + ` where there is no such role.
+  """
+  addUserRole(
+    "The user's id."
+    userId: UUID!
+    "The role's id."
+    roleId: UUID!
+  ): User @requirePerm(action: "user.role_add", verb: "manage_user", resource: "user:{userId|name}", effect: CHANGE, success: 201)
+
+  """
+  Takes a role from a user. Needs ` + "`" + `manage_user` + "`" + ` on ` + "`" + `user:<name>` + "`" + `.
+
+  Errors: ` + "`" + `NOT_FOUND` + "`" + ` if the user does not have it; ` + "`" + `CONFLICT` + "`" + ` for the last active administrator.
+  """
+  removeUserRole(
+    "The user's id."
+    userId: UUID!
+    "The role's id."
+    roleId: UUID!
+  ): Boolean @requirePerm(action: "user.role_remove", verb: "manage_user", resource: "user:{userId|name}", effect: CHANGE, success: 204)
+
+  """
+  Makes a role, without permissions. Needs ` + "`" + `manage_role` + "`" + ` on ` + "`" + `role:<name>` + "`" + `.
+
+  Errors: ` + "`" + `CONFLICT` + "`" + ` if the name is taken; ` + "`" + `BAD_USER_INPUT` + "`" + `.
+  """
+  createRole(
+    "1 to 64 characters. It cannot be changed."
+    name: String!
+    "255 characters at most."
+    description: String! = ""
+  ): Role @requirePerm(action: "role.create", verb: "manage_role", resource: "role:{name}", effect: CHANGE, success: 201)
+
+  """
+  Changes a role's description. Needs ` + "`" + `manage_role` + "`" + ` on ` + "`" + `role:<name>` + "`" + `.
+
+  Errors: ` + "`" + `NOT_FOUND` + "`" + `, ` + "`" + `BAD_USER_INPUT` + "`" + `.
+  """
+  updateRole(
+    "The role's id."
+    id: UUID!
+    "255 characters at most; null leaves it."
+    description: String
+  ): Role @requirePerm(action: "role.update", verb: "manage_role", resource: "role:{id|name}", effect: CHANGE)
+
+  """
+  Deletes a role; who had it has it no more. Needs ` + "`" + `manage_role` + "`" + ` on ` + "`" + `role:<name>` + "`" + `.
+
+  Errors: ` + "`" + `NOT_FOUND` + "`" + `; ` + "`" + `CONFLICT` + "`" + ` for a built-in role and for the last active administrator.
+  """
+  deleteRole(
+    "The role's id."
+    id: UUID!
+  ): Boolean @requirePerm(action: "role.delete", verb: "manage_role", resource: "role:{id|name}", effect: CHANGE, success: 204)
+
+  """
+  Gives a role a permission. It acts with the next request of everybody who has the role. Needs
+  ` + "`" + `manage_role` + "`" + ` on ` + "`" + `role:<name>` + "`" + `.
+
+  Errors: ` + "`" + `NOT_FOUND` + "`" + `; ` + "`" + `FORBIDDEN` + "`" + ` for a permission that the caller does not hold; ` + "`" + `CONFLICT` + "`" + ` if the role
+  has it already; ` + "`" + `BAD_USER_INPUT` + "`" + `.
+  """
+  addPermission(
+    "The role's id."
+    roleId: UUID!
+    "A pattern of verbs, 1 to 64 characters."
+    verb: String!
+    "A pattern of resources, 1 to 255 characters, such as ` + "`" + `key:web-*` + "`" + `."
+    resourceGlob: String!
+  ): RolePermission @requirePerm(action: "role.permission_add", verb: "manage_role", resource: "role:{roleId|name}", effect: CHANGE, success: 201)
+
+  """
+  Takes a permission from a role. It acts with the next request of everybody who has the role. One that a
+  built-in role was made with is back at the next start. Needs ` + "`" + `manage_role` + "`" + ` on ` + "`" + `role:<name>` + "`" + `.
+
+  Errors: ` + "`" + `NOT_FOUND` + "`" + ` if the role does not have it; ` + "`" + `CONFLICT` + "`" + ` for the last active administrator.
+  """
+  removePermission(
+    "The role's id."
+    roleId: UUID!
+    "The permission's id."
+    permissionId: UUID!
+  ): Boolean @requirePerm(action: "role.permission_remove", verb: "manage_role", resource: "role:{roleId|name}", effect: CHANGE, success: 204)
+}
+
+"A command for minions."
+input RunCommandInput {
+  "Which minions, 1 to 1024 characters; for the type ` + "`" + `LIST` + "`" + `, ids with commas between."
+  target: String!
+  "How the target is read."
+  targetType: TargetType! = GLOB
+  "The function, ` + "`" + `module.function` + "`" + `, such as ` + "`" + `test.ping` + "`" + `."
+  fun: String!
+  "Positional arguments. One that Salt would take for a keyword argument (` + "`" + `name=value` + "`" + `) is refused: use ` + "`" + `kwargs` + "`" + `."
+  args: [String!]! = []
+  "Keyword arguments: an object with any values."
+  kwargs: JSON! = {}
+}
+
+"How the target of a command is read."
+enum TargetType {
+  "A shell-style pattern of minion ids."
+  GLOB
+  "Minion ids with commas between."
+  LIST
+  "A regular expression on minion ids."
+  PCRE
+  "A grain and a pattern of its value, ` + "`" + `os:Debian` + "`" + `."
+  GRAIN
+  "The name of a node group of the master."
+  NODEGROUP
+  "An expression that joins other kinds of targets."
+  COMPOUND
+}
+
+"How to reach the Salt master. What is absent stays as it is."
+input SaltSettingsInput {
+  "Where salt-api is, http or https. Empty or null clears it, which disconnects."
+  url: String
+  "The account at salt-api, 255 characters at most. Empty or null clears it."
+  username: String
+  "The account's password, 1024 characters at most. Empty or null clears it. It is kept encrypted and never shown or recorded."
+  password: String
+  "Whether the TLS certificate is checked. Null stands for true."
+  verify: Boolean
+  "The backend that checks the account. Null stands for ` + "`" + `PAM` + "`" + `."
+  eauth: EAuth
+}
+
+"A connection to a Salt master to be tried."
+input SaltConnectionInput {
+  "Where salt-api is, http or https."
+  url: String!
+  "The account at salt-api."
+  username: String!
+  "The account's password. It is never recorded."
+  password: String!
+  "Whether the TLS certificate is checked."
+  verify: Boolean!
+  "The backend that checks the account."
+  eauth: EAuth!
+}
+
+"The backend that checks an account at salt-api, as in the master's ` + "`" + `external_auth` + "`" + `."
+enum EAuth {
+  "The accounts of the master's system."
+  PAM
+  "One password for everybody."
+  SHAREDSECRET
+  "A directory server."
+  LDAP
+  "A file of names and passwords."
+  FILE
+  "Whatever the master takes first."
+  AUTO
+}
+
+"A user to be made."
+input CreateUserInput {
+  "1 to 255 characters; unique whatever the case. It cannot be changed."
+  username: String!
+  "255 characters at most."
+  displayName: String! = ""
+  "An address, 255 characters at most."
+  email: String
+  "8 to 1024 characters. It is never recorded."
+  password: String!
+  "Whether the user has to change the password at the first sign-in."
+  mustChangePassword: Boolean! = true
+  "The roles to give."
+  roleIds: [UUID!]! = []
+}
+
+"What changes of a user. What is absent stays as it is."
+input UpdateUserInput {
+  "255 characters at most; null leaves it."
+  displayName: String
+  "An address, 255 characters at most; null clears it."
+  email: String
+  "Whether the user may sign in; null leaves it."
+  isActive: Boolean
 }
 
 "Which entries. What is given combines with AND; null and absent are the same."
@@ -587,6 +1939,228 @@ type AuditEntry {
   sourceIp: String
   "The client's ` + "`" + `User-Agent` + "`" + `."
   userAgent: String
+}
+
+"An effect that was begun and whose outcome is not in the log yet. It becomes one entry."
+type AuditIntent {
+  "The intent's own id. The entry gets another."
+  id: UUID!
+  "When it was made durable: directly before the effect was begun."
+  openedAt: DateTime!
+  "When whoever opened it has given up at the latest. The server settles it some minutes later."
+  deadline: DateTime!
+  "The user who asked."
+  userId: UUID
+  "The user's name."
+  username: String
+  "What was asked for, such as ` + "`" + `salt.run` + "`" + `."
+  action: String!
+  "The object, ` + "`" + `namespace:name` + "`" + `."
+  resource: String!
+  "The arguments, secrets replaced."
+  argsJson: JSON
+  "The job at Salt."
+  saltJid: String
+  "Which role and permission allowed it."
+  reason: String
+  "The ` + "`" + `X-Request-Id` + "`" + ` of the request."
+  requestId: String
+  "The client's address."
+  sourceIp: String
+}
+
+"The key of a minion, as the Salt master keeps it. One id may have several, such as an accepted and a denied one."
+type Key {
+  "The minion's id."
+  id: String!
+  "What the master thinks of it."
+  status: KeyStatus!
+}
+
+"What a Salt master thinks of a key."
+enum KeyStatus {
+  "The minion is connected."
+  ACCEPTED
+  "The minion waits for a decision."
+  PENDING
+  "Somebody said no."
+  REJECTED
+  "The master itself said no, such as to a second key of an accepted id."
+  DENIED
+}
+
+"A job that was sent."
+type Dispatch {
+  "The job's id."
+  jid: String!
+  "The minions that the master takes for the target's. Some may be offline."
+  minions: [String!]!
+}
+
+"A job that the Salt master remembers."
+type Job {
+  "The job's id."
+  jid: String!
+  "The function."
+  fun: String!
+  "Its arguments: a list, in which keyword arguments are an object with ` + "`" + `__kwarg__` + "`" + `."
+  args: JSON
+  "The target."
+  target: String!
+  "How the target is read, in Salt's word."
+  targetType: String!
+  "Salt's name of who sent it."
+  user: String!
+  "When it began, as Salt writes it."
+  startTime: String!
+}
+
+"A job, with what its minions have returned so far."
+type JobDetail {
+  "The job's id."
+  jid: String!
+  "The function."
+  fun: String!
+  "Its arguments: a list, in which keyword arguments are an object with ` + "`" + `__kwarg__` + "`" + `."
+  args: JSON
+  "The target."
+  target: String!
+  "How the target is read, in Salt's word."
+  targetType: String!
+  "Salt's name of who sent it."
+  user: String!
+  "When it began, as Salt writes it."
+  startTime: String!
+  "The minions it was sent to."
+  minions: [String!]!
+  "What has come back, by minion. A job that was killed never returns."
+  results: [JobResult!]!
+}
+
+"What one minion returned."
+type JobResult {
+  "The minion's id."
+  minion: String!
+  "The value returned."
+  return: JSON
+  "The exit status, if there is one."
+  retcode: Int
+  "Whether the minion calls it a success, if it says so."
+  success: Boolean
+}
+
+"What is set while the server runs."
+type Settings {
+  "How the Salt master is reached."
+  salt: SaltSettings!
+  "When the settings were changed last; null = never."
+  updatedAt: DateTime
+}
+
+"How the Salt master is reached. The password is never shown."
+type SaltSettings {
+  "Where salt-api is; null = no connection."
+  url: String
+  "The account at salt-api."
+  username: String
+  "Whether a password is stored."
+  passwordSet: Boolean!
+  "Whether the TLS certificate is checked."
+  verify: Boolean!
+  "The backend that checks the account."
+  eauth: EAuth!
+}
+
+"What came of trying a connection."
+type SaltTest {
+  "Whether the account could sign in."
+  ok: Boolean!
+  "What happened, in words."
+  detail: String!
+  "The minions that are present; null if they could not be counted."
+  minionCount: Int
+}
+
+"A page of the users."
+type UserPage {
+  "All users."
+  total: Int!
+  "The users of the page, by name."
+  users: [User!]!
+}
+
+"An account."
+type User {
+  "The user's id."
+  id: UUID!
+  "The name, as it was spelled when the user was made."
+  username: String!
+  "The name to show."
+  displayName: String!
+  "The address."
+  email: String
+  "Whether the user may sign in."
+  isActive: Boolean!
+  "Whether the user was made at the first start, and cannot be deleted."
+  isBuiltin: Boolean!
+  "Whether the user has to change the password first."
+  mustChangePassword: Boolean!
+  "When the user was made."
+  createdAt: DateTime!
+  "The last sign-in; null = never."
+  lastLoginAt: DateTime
+  "The user's roles, by name."
+  roles: [RoleRef!]!
+}
+
+"A role, by name."
+type RoleRef {
+  "The role's id."
+  id: UUID!
+  "The role's name."
+  name: String!
+}
+
+"A named set of permissions."
+type Role {
+  "The role's id."
+  id: UUID!
+  "The name."
+  name: String!
+  "Whether the role was made at the first start, and cannot be deleted."
+  isBuiltin: Boolean!
+  "What it is for."
+  description: String!
+  "The permissions, by verb and resource."
+  permissions: [RolePermission!]!
+}
+
+"A permission of a role: allows verbs on resources. Both are patterns: ` + "`" + `*` + "`" + `, ` + "`" + `?` + "`" + `, ` + "`" + `[abc]` + "`" + `, ` + "`" + `[!abc]` + "`" + `."
+type RolePermission {
+  "The permission's id."
+  id: UUID!
+  "The verbs."
+  verb: String!
+  "The resources."
+  resourceGlob: String!
+}
+
+"A permission that the caller holds."
+type HeldPermission {
+  "The name of the role it comes from."
+  role: String!
+  "The verbs."
+  verb: String!
+  "The resources."
+  resourceGlob: String!
+}
+
+"What the policy says about a question."
+type Verdict {
+  "Whether it is allowed."
+  allowed: Boolean!
+  "Which role and permission allow it, or why nothing does."
+  reason: String!
 }
 
 "The signed-in user."
@@ -664,6 +2238,126 @@ func (ec *executionContext) childFields_AuditEntryPage(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type AuditEntryPage", field.Name)
 }
 
+func (ec *executionContext) childFields_AuditIntent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_AuditIntent_id(ctx, field)
+	case "openedAt":
+		return ec.fieldContext_AuditIntent_openedAt(ctx, field)
+	case "deadline":
+		return ec.fieldContext_AuditIntent_deadline(ctx, field)
+	case "userId":
+		return ec.fieldContext_AuditIntent_userId(ctx, field)
+	case "username":
+		return ec.fieldContext_AuditIntent_username(ctx, field)
+	case "action":
+		return ec.fieldContext_AuditIntent_action(ctx, field)
+	case "resource":
+		return ec.fieldContext_AuditIntent_resource(ctx, field)
+	case "argsJson":
+		return ec.fieldContext_AuditIntent_argsJson(ctx, field)
+	case "saltJid":
+		return ec.fieldContext_AuditIntent_saltJid(ctx, field)
+	case "reason":
+		return ec.fieldContext_AuditIntent_reason(ctx, field)
+	case "requestId":
+		return ec.fieldContext_AuditIntent_requestId(ctx, field)
+	case "sourceIp":
+		return ec.fieldContext_AuditIntent_sourceIp(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditIntent", field.Name)
+}
+
+func (ec *executionContext) childFields_Dispatch(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "jid":
+		return ec.fieldContext_Dispatch_jid(ctx, field)
+	case "minions":
+		return ec.fieldContext_Dispatch_minions(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Dispatch", field.Name)
+}
+
+func (ec *executionContext) childFields_HeldPermission(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "role":
+		return ec.fieldContext_HeldPermission_role(ctx, field)
+	case "verb":
+		return ec.fieldContext_HeldPermission_verb(ctx, field)
+	case "resourceGlob":
+		return ec.fieldContext_HeldPermission_resourceGlob(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type HeldPermission", field.Name)
+}
+
+func (ec *executionContext) childFields_Job(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "jid":
+		return ec.fieldContext_Job_jid(ctx, field)
+	case "fun":
+		return ec.fieldContext_Job_fun(ctx, field)
+	case "args":
+		return ec.fieldContext_Job_args(ctx, field)
+	case "target":
+		return ec.fieldContext_Job_target(ctx, field)
+	case "targetType":
+		return ec.fieldContext_Job_targetType(ctx, field)
+	case "user":
+		return ec.fieldContext_Job_user(ctx, field)
+	case "startTime":
+		return ec.fieldContext_Job_startTime(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Job", field.Name)
+}
+
+func (ec *executionContext) childFields_JobDetail(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "jid":
+		return ec.fieldContext_JobDetail_jid(ctx, field)
+	case "fun":
+		return ec.fieldContext_JobDetail_fun(ctx, field)
+	case "args":
+		return ec.fieldContext_JobDetail_args(ctx, field)
+	case "target":
+		return ec.fieldContext_JobDetail_target(ctx, field)
+	case "targetType":
+		return ec.fieldContext_JobDetail_targetType(ctx, field)
+	case "user":
+		return ec.fieldContext_JobDetail_user(ctx, field)
+	case "startTime":
+		return ec.fieldContext_JobDetail_startTime(ctx, field)
+	case "minions":
+		return ec.fieldContext_JobDetail_minions(ctx, field)
+	case "results":
+		return ec.fieldContext_JobDetail_results(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JobDetail", field.Name)
+}
+
+func (ec *executionContext) childFields_JobResult(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "minion":
+		return ec.fieldContext_JobResult_minion(ctx, field)
+	case "return":
+		return ec.fieldContext_JobResult_return(ctx, field)
+	case "retcode":
+		return ec.fieldContext_JobResult_retcode(ctx, field)
+	case "success":
+		return ec.fieldContext_JobResult_success(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type JobResult", field.Name)
+}
+
+func (ec *executionContext) childFields_Key(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Key_id(ctx, field)
+	case "status":
+		return ec.fieldContext_Key_status(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Key", field.Name)
+}
+
 func (ec *executionContext) childFields_Me(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "username":
@@ -686,6 +2380,128 @@ func (ec *executionContext) childFields_Permission(ctx context.Context, field gr
 		return ec.fieldContext_Permission_resourceGlob(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Permission", field.Name)
+}
+
+func (ec *executionContext) childFields_Role(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Role_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Role_name(ctx, field)
+	case "isBuiltin":
+		return ec.fieldContext_Role_isBuiltin(ctx, field)
+	case "description":
+		return ec.fieldContext_Role_description(ctx, field)
+	case "permissions":
+		return ec.fieldContext_Role_permissions(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Role", field.Name)
+}
+
+func (ec *executionContext) childFields_RolePermission(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_RolePermission_id(ctx, field)
+	case "verb":
+		return ec.fieldContext_RolePermission_verb(ctx, field)
+	case "resourceGlob":
+		return ec.fieldContext_RolePermission_resourceGlob(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RolePermission", field.Name)
+}
+
+func (ec *executionContext) childFields_RoleRef(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_RoleRef_id(ctx, field)
+	case "name":
+		return ec.fieldContext_RoleRef_name(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RoleRef", field.Name)
+}
+
+func (ec *executionContext) childFields_SaltSettings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "url":
+		return ec.fieldContext_SaltSettings_url(ctx, field)
+	case "username":
+		return ec.fieldContext_SaltSettings_username(ctx, field)
+	case "passwordSet":
+		return ec.fieldContext_SaltSettings_passwordSet(ctx, field)
+	case "verify":
+		return ec.fieldContext_SaltSettings_verify(ctx, field)
+	case "eauth":
+		return ec.fieldContext_SaltSettings_eauth(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SaltSettings", field.Name)
+}
+
+func (ec *executionContext) childFields_SaltTest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ok":
+		return ec.fieldContext_SaltTest_ok(ctx, field)
+	case "detail":
+		return ec.fieldContext_SaltTest_detail(ctx, field)
+	case "minionCount":
+		return ec.fieldContext_SaltTest_minionCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SaltTest", field.Name)
+}
+
+func (ec *executionContext) childFields_Settings(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "salt":
+		return ec.fieldContext_Settings_salt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Settings_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Settings", field.Name)
+}
+
+func (ec *executionContext) childFields_User(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_User_id(ctx, field)
+	case "username":
+		return ec.fieldContext_User_username(ctx, field)
+	case "displayName":
+		return ec.fieldContext_User_displayName(ctx, field)
+	case "email":
+		return ec.fieldContext_User_email(ctx, field)
+	case "isActive":
+		return ec.fieldContext_User_isActive(ctx, field)
+	case "isBuiltin":
+		return ec.fieldContext_User_isBuiltin(ctx, field)
+	case "mustChangePassword":
+		return ec.fieldContext_User_mustChangePassword(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_User_createdAt(ctx, field)
+	case "lastLoginAt":
+		return ec.fieldContext_User_lastLoginAt(ctx, field)
+	case "roles":
+		return ec.fieldContext_User_roles(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type User", field.Name)
+}
+
+func (ec *executionContext) childFields_UserPage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "total":
+		return ec.fieldContext_UserPage_total(ctx, field)
+	case "users":
+		return ec.fieldContext_UserPage_users(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UserPage", field.Name)
+}
+
+func (ec *executionContext) childFields_Verdict(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "allowed":
+		return ec.fieldContext_Verdict_allowed(ctx, field)
+	case "reason":
+		return ec.fieldContext_Verdict_reason(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Verdict", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -839,6 +2655,80 @@ func (ec *executionContext) dir_requirePerm_args(ctx context.Context, rawArgs ma
 		return nil, err
 	}
 	args["effect"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "success",
+		func(ctx context.Context, v any) (int64, error) {
+			return ec.unmarshalNInt2int64(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["success"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_acceptKey_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_addPermission_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "roleId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["roleId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "verb",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["verb"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "resourceGlob",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["resourceGlob"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_addUserRole_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "userId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["userId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "roleId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["roleId"] = arg1
 	return args, nil
 }
 
@@ -864,6 +2754,98 @@ func (ec *executionContext) field_Mutation_changePassword_args(ctx context.Conte
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_createRole_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "name",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["name"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "description",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["description"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_createUser_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CreateUserInput, error) {
+			return ec.unmarshalNCreateUserInput2haliteᚋgraphᚋinternalᚋgeneratedᚐCreateUserInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_deleteKey_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_deleteRole_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_deleteUser_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_killJob_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "jid",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["jid"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_login_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -883,6 +2865,180 @@ func (ec *executionContext) field_Mutation_login_args(ctx context.Context, rawAr
 		return nil, err
 	}
 	args["password"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_rejectKey_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_removePermission_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "roleId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["roleId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "permissionId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["permissionId"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_removeUserRole_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "userId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["userId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "roleId",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["roleId"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_resetPassword_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "newPassword",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["newPassword"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "mustChangePassword",
+		func(ctx context.Context, v any) (bool, error) {
+			return ec.unmarshalNBoolean2bool(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["mustChangePassword"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_runCommand_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RunCommandInput, error) {
+			return ec.unmarshalNRunCommandInput2haliteᚋgraphᚋinternalᚋgeneratedᚐRunCommandInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_testSaltSettings_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (SaltConnectionInput, error) {
+			return ec.unmarshalNSaltConnectionInput2haliteᚋgraphᚋinternalᚋgeneratedᚐSaltConnectionInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateRole_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "description",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["description"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateSaltSettings_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (SaltSettingsInput, error) {
+			return ec.unmarshalNSaltSettingsInput2haliteᚋgraphᚋinternalᚋgeneratedᚐSaltSettingsInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateUser_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateUserInput, error) {
+			return ec.unmarshalNUpdateUserInput2haliteᚋgraphᚋinternalᚋgeneratedᚐUpdateUserInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg1
 	return args, nil
 }
 
@@ -941,6 +3097,128 @@ func (ec *executionContext) field_Query_auditEntry_args(ctx context.Context, raw
 		return nil, err
 	}
 	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_can_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "verb",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["verb"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "resource",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["resource"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "userId",
+		func(ctx context.Context, v any) (*uuid.UUID, error) {
+			return ec.unmarshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["userId"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_job_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "jid",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNString2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["jid"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_jobs_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "limit",
+		func(ctx context.Context, v any) (int64, error) {
+			return ec.unmarshalNInt2int64(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["limit"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_openIntents_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "limit",
+		func(ctx context.Context, v any) (int64, error) {
+			return ec.unmarshalNInt2int64(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["limit"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_role_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_user_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (uuid.UUID, error) {
+			return ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_users_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "limit",
+		func(ctx context.Context, v any) (int64, error) {
+			return ec.unmarshalNInt2int64(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["limit"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "offset",
+		func(ctx context.Context, v any) (int64, error) {
+			return ec.unmarshalNInt2int64(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["offset"] = arg1
 	return args, nil
 }
 
@@ -1441,6 +3719,912 @@ func (ec *executionContext) fieldContext_AuditEntryPage_entries(_ context.Contex
 	return fc, nil
 }
 
+func (ec *executionContext) _AuditIntent_id(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditIntent_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+			return ec.marshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditIntent_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditIntent", field, false, false, "UUID")
+}
+
+func (ec *executionContext) _AuditIntent_openedAt(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditIntent_openedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OpenedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditIntent_openedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditIntent", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _AuditIntent_deadline(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditIntent_deadline(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Deadline, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditIntent_deadline(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditIntent", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _AuditIntent_userId(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditIntent_userId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *uuid.UUID) graphql.Marshaler {
+			return ec.marshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditIntent_userId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditIntent", field, true, false, "UUID")
+}
+
+func (ec *executionContext) _AuditIntent_username(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditIntent_username(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Username(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditIntent_username(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditIntent", field, true, false, "String")
+}
+
+func (ec *executionContext) _AuditIntent_action(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditIntent_action(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Action(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditIntent_action(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditIntent", field, true, false, "String")
+}
+
+func (ec *executionContext) _AuditIntent_resource(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditIntent_resource(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Resource(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditIntent_resource(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditIntent", field, true, false, "String")
+}
+
+func (ec *executionContext) _AuditIntent_argsJson(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditIntent_argsJson(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ArgsJSON(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalOJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditIntent_argsJson(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditIntent", field, true, false, "JSON")
+}
+
+func (ec *executionContext) _AuditIntent_saltJid(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditIntent_saltJid(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SaltJid(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditIntent_saltJid(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditIntent", field, true, false, "String")
+}
+
+func (ec *executionContext) _AuditIntent_reason(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditIntent_reason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reason(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditIntent_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditIntent", field, true, false, "String")
+}
+
+func (ec *executionContext) _AuditIntent_requestId(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditIntent_requestId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RequestID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditIntent_requestId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditIntent", field, true, false, "String")
+}
+
+func (ec *executionContext) _AuditIntent_sourceIp(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditIntent_sourceIp(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SourceIP(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditIntent_sourceIp(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditIntent", field, true, false, "String")
+}
+
+func (ec *executionContext) _Dispatch_jid(ctx context.Context, field graphql.CollectedField, obj *salt.Started) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Dispatch_jid(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.JID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Dispatch_jid(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Dispatch", field, false, false, "String")
+}
+
+func (ec *executionContext) _Dispatch_minions(ctx context.Context, field graphql.CollectedField, obj *salt.Started) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Dispatch_minions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Minions, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Dispatch_minions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Dispatch", field, false, false, "String")
+}
+
+func (ec *executionContext) _HeldPermission_role(ctx context.Context, field graphql.CollectedField, obj *view.HeldPermission) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_HeldPermission_role(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Role, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_HeldPermission_role(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("HeldPermission", field, false, false, "String")
+}
+
+func (ec *executionContext) _HeldPermission_verb(ctx context.Context, field graphql.CollectedField, obj *view.HeldPermission) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_HeldPermission_verb(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Verb, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_HeldPermission_verb(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("HeldPermission", field, false, false, "String")
+}
+
+func (ec *executionContext) _HeldPermission_resourceGlob(ctx context.Context, field graphql.CollectedField, obj *view.HeldPermission) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_HeldPermission_resourceGlob(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResourceGlob, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_HeldPermission_resourceGlob(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("HeldPermission", field, false, false, "String")
+}
+
+func (ec *executionContext) _Job_jid(ctx context.Context, field graphql.CollectedField, obj *salt.JobSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Job_jid(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.JID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Job_jid(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Job", field, false, false, "String")
+}
+
+func (ec *executionContext) _Job_fun(ctx context.Context, field graphql.CollectedField, obj *salt.JobSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Job_fun(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Fun, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Job_fun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Job", field, false, false, "String")
+}
+
+func (ec *executionContext) _Job_args(ctx context.Context, field graphql.CollectedField, obj *salt.JobSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Job_args(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Args, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalOJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Job_args(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Job", field, false, false, "JSON")
+}
+
+func (ec *executionContext) _Job_target(ctx context.Context, field graphql.CollectedField, obj *salt.JobSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Job_target(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Target, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Job_target(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Job", field, false, false, "String")
+}
+
+func (ec *executionContext) _Job_targetType(ctx context.Context, field graphql.CollectedField, obj *salt.JobSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Job_targetType(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TargetType, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Job_targetType(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Job", field, false, false, "String")
+}
+
+func (ec *executionContext) _Job_user(ctx context.Context, field graphql.CollectedField, obj *salt.JobSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Job_user(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Job_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Job", field, false, false, "String")
+}
+
+func (ec *executionContext) _Job_startTime(ctx context.Context, field graphql.CollectedField, obj *salt.JobSummary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Job_startTime(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StartTime, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Job_startTime(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Job", field, false, false, "String")
+}
+
+func (ec *executionContext) _JobDetail_jid(ctx context.Context, field graphql.CollectedField, obj *salt.JobDetail) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobDetail_jid(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.JID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobDetail_jid(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobDetail", field, false, false, "String")
+}
+
+func (ec *executionContext) _JobDetail_fun(ctx context.Context, field graphql.CollectedField, obj *salt.JobDetail) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobDetail_fun(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Fun, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobDetail_fun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobDetail", field, false, false, "String")
+}
+
+func (ec *executionContext) _JobDetail_args(ctx context.Context, field graphql.CollectedField, obj *salt.JobDetail) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobDetail_args(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Args, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalOJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_JobDetail_args(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobDetail", field, false, false, "JSON")
+}
+
+func (ec *executionContext) _JobDetail_target(ctx context.Context, field graphql.CollectedField, obj *salt.JobDetail) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobDetail_target(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Target, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobDetail_target(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobDetail", field, false, false, "String")
+}
+
+func (ec *executionContext) _JobDetail_targetType(ctx context.Context, field graphql.CollectedField, obj *salt.JobDetail) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobDetail_targetType(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TargetType, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobDetail_targetType(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobDetail", field, false, false, "String")
+}
+
+func (ec *executionContext) _JobDetail_user(ctx context.Context, field graphql.CollectedField, obj *salt.JobDetail) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobDetail_user(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.User, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobDetail_user(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobDetail", field, false, false, "String")
+}
+
+func (ec *executionContext) _JobDetail_startTime(ctx context.Context, field graphql.CollectedField, obj *salt.JobDetail) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobDetail_startTime(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.StartTime, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobDetail_startTime(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobDetail", field, false, false, "String")
+}
+
+func (ec *executionContext) _JobDetail_minions(ctx context.Context, field graphql.CollectedField, obj *salt.JobDetail) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobDetail_minions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Minions, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobDetail_minions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobDetail", field, false, false, "String")
+}
+
+func (ec *executionContext) _JobDetail_results(ctx context.Context, field graphql.CollectedField, obj *salt.JobDetail) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobDetail_results(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Results, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []salt.JobResult) graphql.Marshaler {
+			return ec.marshalNJobResult2ᚕhaliteᚋinternalᚋsaltᚐJobResultᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobDetail_results(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "JobDetail",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_JobResult(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _JobResult_minion(ctx context.Context, field graphql.CollectedField, obj *salt.JobResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobResult_minion(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Minion, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_JobResult_minion(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobResult", field, false, false, "String")
+}
+
+func (ec *executionContext) _JobResult_return(ctx context.Context, field graphql.CollectedField, obj *salt.JobResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobResult_return(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Return, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalOJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_JobResult_return(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobResult", field, false, false, "JSON")
+}
+
+func (ec *executionContext) _JobResult_retcode(ctx context.Context, field graphql.CollectedField, obj *salt.JobResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobResult_retcode(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Retcode, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_JobResult_retcode(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobResult", field, false, false, "Int")
+}
+
+func (ec *executionContext) _JobResult_success(ctx context.Context, field graphql.CollectedField, obj *salt.JobResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_JobResult_success(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Success, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_JobResult_success(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("JobResult", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _Key_id(ctx context.Context, field graphql.CollectedField, obj *view.Key) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Key_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Key_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Key", field, false, false, "String")
+}
+
+func (ec *executionContext) _Key_status(ctx context.Context, field graphql.CollectedField, obj *view.Key) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Key_status(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v view.KeyStatus) graphql.Marshaler {
+			return ec.marshalNKeyStatus2haliteᚋgraphᚋviewᚐKeyStatus(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Key_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Key", field, true, false, "KeyStatus")
+}
+
 func (ec *executionContext) _Me_username(ctx context.Context, field graphql.CollectedField, obj *view.Me) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1653,6 +4837,1552 @@ func (ec *executionContext) fieldContext_Mutation_changePassword(ctx context.Con
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_runCommand(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_runCommand(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RunCommand(ctx, fc.Args["input"].(RunCommandInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "salt.run")
+				if err != nil {
+					var zeroVal *salt.Started
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "execute")
+				if err != nil {
+					var zeroVal *salt.Started
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "salt:{input.fun}")
+				if err != nil {
+					var zeroVal *salt.Started
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "OUTSIDE")
+				if err != nil {
+					var zeroVal *salt.Started
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 202)
+				if err != nil {
+					var zeroVal *salt.Started
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *salt.Started
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *salt.Started) graphql.Marshaler {
+			return ec.marshalODispatch2ᚖhaliteᚋinternalᚋsaltᚐStarted(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_runCommand(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Dispatch(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_runCommand_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_acceptKey(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_acceptKey(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AcceptKey(ctx, fc.Args["id"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "key.accept")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "accept")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "key:{id}")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "OUTSIDE")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 204)
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *bool
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_acceptKey(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type Boolean does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_acceptKey_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_rejectKey(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_rejectKey(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RejectKey(ctx, fc.Args["id"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "key.reject")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "reject")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "key:{id}")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "OUTSIDE")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 204)
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *bool
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_rejectKey(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type Boolean does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_rejectKey_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteKey(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteKey(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteKey(ctx, fc.Args["id"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "key.delete")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "delete")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "key:{id}")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "OUTSIDE")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 204)
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *bool
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteKey(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type Boolean does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteKey_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_killJob(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_killJob(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().KillJob(ctx, fc.Args["jid"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "job.kill")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "kill")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "job:{jid}")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "OUTSIDE")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 202)
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *bool
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_killJob(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type Boolean does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_killJob_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateSaltSettings(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateSaltSettings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateSaltSettings(ctx, fc.Args["input"].(SaltSettingsInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "settings.salt.update")
+				if err != nil {
+					var zeroVal *view.Settings
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "edit")
+				if err != nil {
+					var zeroVal *view.Settings
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "settings:salt")
+				if err != nil {
+					var zeroVal *view.Settings
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "CHANGE")
+				if err != nil {
+					var zeroVal *view.Settings
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *view.Settings
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *view.Settings
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *view.Settings) graphql.Marshaler {
+			return ec.marshalOSettings2ᚖhaliteᚋgraphᚋviewᚐSettings(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateSaltSettings(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Settings(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateSaltSettings_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_testSaltSettings(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_testSaltSettings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().TestSaltSettings(ctx, fc.Args["input"].(SaltConnectionInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "settings.salt.test")
+				if err != nil {
+					var zeroVal *salt.TestResult
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "edit")
+				if err != nil {
+					var zeroVal *salt.TestResult
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "settings:salt")
+				if err != nil {
+					var zeroVal *salt.TestResult
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *salt.TestResult
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *salt.TestResult
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *salt.TestResult
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *salt.TestResult) graphql.Marshaler {
+			return ec.marshalOSaltTest2ᚖhaliteᚋinternalᚋsaltᚐTestResult(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_testSaltSettings(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SaltTest(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_testSaltSettings_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_testSavedSaltSettings(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_testSavedSaltSettings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Mutation().TestSavedSaltSettings(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "settings.salt.test")
+				if err != nil {
+					var zeroVal *salt.TestResult
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "edit")
+				if err != nil {
+					var zeroVal *salt.TestResult
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "settings:salt")
+				if err != nil {
+					var zeroVal *salt.TestResult
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *salt.TestResult
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *salt.TestResult
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *salt.TestResult
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *salt.TestResult) graphql.Marshaler {
+			return ec.marshalOSaltTest2ᚖhaliteᚋinternalᚋsaltᚐTestResult(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_testSavedSaltSettings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SaltTest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_createUser(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createUser(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateUser(ctx, fc.Args["input"].(CreateUserInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "user.create")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "manage_user")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "user:{input.username}")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "CHANGE")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 201)
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *directory.User
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖhaliteᚋinternalᚋdirectoryᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createUser(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createUser_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateUser(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateUser(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateUser(ctx, fc.Args["id"].(uuid.UUID), fc.Args["input"].(UpdateUserInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "user.update")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "manage_user")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "user:{id|name}")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "CHANGE")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *directory.User
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖhaliteᚋinternalᚋdirectoryᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateUser(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateUser_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteUser(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteUser(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteUser(ctx, fc.Args["id"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "user.delete")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "manage_user")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "user:{id|name}")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "CHANGE")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 204)
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *bool
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteUser(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type Boolean does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteUser_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_resetPassword(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_resetPassword(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().ResetPassword(ctx, fc.Args["id"].(uuid.UUID), fc.Args["newPassword"].(string), fc.Args["mustChangePassword"].(bool))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "user.password_reset")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "manage_user")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "user:{id|name}")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "CHANGE")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 204)
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *bool
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_resetPassword(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type Boolean does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_resetPassword_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_addUserRole(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_addUserRole(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AddUserRole(ctx, fc.Args["userId"].(uuid.UUID), fc.Args["roleId"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "user.role_add")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "manage_user")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "user:{userId|name}")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "CHANGE")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 201)
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *directory.User
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖhaliteᚋinternalᚋdirectoryᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_addUserRole(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_addUserRole_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_removeUserRole(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_removeUserRole(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RemoveUserRole(ctx, fc.Args["userId"].(uuid.UUID), fc.Args["roleId"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "user.role_remove")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "manage_user")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "user:{userId|name}")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "CHANGE")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 204)
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *bool
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_removeUserRole(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type Boolean does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_removeUserRole_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_createRole(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createRole(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateRole(ctx, fc.Args["name"].(string), fc.Args["description"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "role.create")
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "manage_role")
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "role:{name}")
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "CHANGE")
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 201)
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *directory.Role
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Role) graphql.Marshaler {
+			return ec.marshalORole2ᚖhaliteᚋinternalᚋdirectoryᚐRole(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createRole(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Role(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createRole_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateRole(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateRole(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateRole(ctx, fc.Args["id"].(uuid.UUID), fc.Args["description"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "role.update")
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "manage_role")
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "role:{id|name}")
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "CHANGE")
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *directory.Role
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Role) graphql.Marshaler {
+			return ec.marshalORole2ᚖhaliteᚋinternalᚋdirectoryᚐRole(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateRole(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Role(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateRole_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteRole(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteRole(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteRole(ctx, fc.Args["id"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "role.delete")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "manage_role")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "role:{id|name}")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "CHANGE")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 204)
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *bool
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteRole(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type Boolean does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteRole_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_addPermission(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_addPermission(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().AddPermission(ctx, fc.Args["roleId"].(uuid.UUID), fc.Args["verb"].(string), fc.Args["resourceGlob"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "role.permission_add")
+				if err != nil {
+					var zeroVal *directory.Permission
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "manage_role")
+				if err != nil {
+					var zeroVal *directory.Permission
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "role:{roleId|name}")
+				if err != nil {
+					var zeroVal *directory.Permission
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "CHANGE")
+				if err != nil {
+					var zeroVal *directory.Permission
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 201)
+				if err != nil {
+					var zeroVal *directory.Permission
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *directory.Permission
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Permission) graphql.Marshaler {
+			return ec.marshalORolePermission2ᚖhaliteᚋinternalᚋdirectoryᚐPermission(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_addPermission(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RolePermission(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_addPermission_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_removePermission(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_removePermission(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RemovePermission(ctx, fc.Args["roleId"].(uuid.UUID), fc.Args["permissionId"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "role.permission_remove")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "manage_role")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "role:{roleId|name}")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "CHANGE")
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 204)
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *bool
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_removePermission(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type Boolean does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_removePermission_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Permission_verb(ctx context.Context, field graphql.CollectedField, obj *policy.Permission) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1735,11 +6465,16 @@ func (ec *executionContext) _Query_auditEntries(ctx context.Context, field graph
 					var zeroVal *view.Page
 					return zeroVal, err
 				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *view.Page
+					return zeroVal, err
+				}
 				if ec.Directives.RequirePerm == nil {
 					var zeroVal *view.Page
 					return zeroVal, errors.New("directive requirePerm is not implemented")
 				}
-				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect)
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
 			}
 
 			next = directive1
@@ -1812,11 +6547,16 @@ func (ec *executionContext) _Query_auditEntry(ctx context.Context, field graphql
 					var zeroVal *view.Entry
 					return zeroVal, err
 				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *view.Entry
+					return zeroVal, err
+				}
 				if ec.Directives.RequirePerm == nil {
 					var zeroVal *view.Entry
 					return zeroVal, errors.New("directive requirePerm is not implemented")
 				}
-				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect)
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
 			}
 
 			next = directive1
@@ -1853,6 +6593,88 @@ func (ec *executionContext) fieldContext_Query_auditEntry(ctx context.Context, f
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_openIntents(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_openIntents(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().OpenIntents(ctx, fc.Args["limit"].(int64))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "intent.list")
+				if err != nil {
+					var zeroVal []view.Intent
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal []view.Intent
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "audit:*")
+				if err != nil {
+					var zeroVal []view.Intent
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal []view.Intent
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal []view.Intent
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal []view.Intent
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []view.Intent) graphql.Marshaler {
+			return ec.marshalOAuditIntent2ᚕhaliteᚋgraphᚋviewᚐIntentᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_openIntents(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AuditIntent(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_openIntents_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_me(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1881,6 +6703,702 @@ func (ec *executionContext) fieldContext_Query_me(_ context.Context, field graph
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Me(ctx, field)
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_myPermissions(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_myPermissions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().MyPermissions(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []view.HeldPermission) graphql.Marshaler {
+			return ec.marshalOHeldPermission2ᚕhaliteᚋgraphᚋviewᚐHeldPermissionᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_myPermissions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_HeldPermission(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_can(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_can(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Can(ctx, fc.Args["verb"].(string), fc.Args["resource"].(string), fc.Args["userId"].(*uuid.UUID))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *policy.Verdict) graphql.Marshaler {
+			return ec.marshalOVerdict2ᚖhaliteᚋinternalᚋpolicyᚐVerdict(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_can(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Verdict(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_can_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_keys(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_keys(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Keys(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "key.list")
+				if err != nil {
+					var zeroVal []view.Key
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal []view.Key
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "key:*")
+				if err != nil {
+					var zeroVal []view.Key
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal []view.Key
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal []view.Key
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal []view.Key
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []view.Key) graphql.Marshaler {
+			return ec.marshalOKey2ᚕhaliteᚋgraphᚋviewᚐKeyᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_keys(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Key(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_job(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_job(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Job(ctx, fc.Args["jid"].(string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "job.get")
+				if err != nil {
+					var zeroVal *salt.JobDetail
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal *salt.JobDetail
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "job:{jid}")
+				if err != nil {
+					var zeroVal *salt.JobDetail
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *salt.JobDetail
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *salt.JobDetail
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *salt.JobDetail
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *salt.JobDetail) graphql.Marshaler {
+			return ec.marshalOJobDetail2ᚖhaliteᚋinternalᚋsaltᚐJobDetail(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_job(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_JobDetail(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_job_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_jobs(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_jobs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Jobs(ctx, fc.Args["limit"].(int64))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "job.list")
+				if err != nil {
+					var zeroVal []salt.JobSummary
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal []salt.JobSummary
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "job:*")
+				if err != nil {
+					var zeroVal []salt.JobSummary
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal []salt.JobSummary
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal []salt.JobSummary
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal []salt.JobSummary
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []salt.JobSummary) graphql.Marshaler {
+			return ec.marshalOJob2ᚕhaliteᚋinternalᚋsaltᚐJobSummaryᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_jobs(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Job(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_jobs_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_settings(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_settings(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Settings(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "settings.get")
+				if err != nil {
+					var zeroVal *view.Settings
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "edit")
+				if err != nil {
+					var zeroVal *view.Settings
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "settings:salt")
+				if err != nil {
+					var zeroVal *view.Settings
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *view.Settings
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *view.Settings
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *view.Settings
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *view.Settings) graphql.Marshaler {
+			return ec.marshalOSettings2ᚖhaliteᚋgraphᚋviewᚐSettings(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_settings(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Settings(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_users(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_users(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Users(ctx, fc.Args["limit"].(int64), fc.Args["offset"].(int64))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "user.list")
+				if err != nil {
+					var zeroVal *directory.UserPage
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal *directory.UserPage
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "user:*")
+				if err != nil {
+					var zeroVal *directory.UserPage
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *directory.UserPage
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *directory.UserPage
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *directory.UserPage
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.UserPage) graphql.Marshaler {
+			return ec.marshalOUserPage2ᚖhaliteᚋinternalᚋdirectoryᚐUserPage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_users(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserPage(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_users_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_user(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_user(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().User(ctx, fc.Args["id"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "user.get")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "user:{id|name}")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *directory.User
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *directory.User
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.User) graphql.Marshaler {
+			return ec.marshalOUser2ᚖhaliteᚋinternalᚋdirectoryᚐUser(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_user(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_user_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_roles(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_roles(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Roles(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "role.list")
+				if err != nil {
+					var zeroVal []directory.Role
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal []directory.Role
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "role:*")
+				if err != nil {
+					var zeroVal []directory.Role
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal []directory.Role
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal []directory.Role
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal []directory.Role
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []directory.Role) graphql.Marshaler {
+			return ec.marshalORole2ᚕhaliteᚋinternalᚋdirectoryᚐRoleᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_roles(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Role(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_role(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_role(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Role(ctx, fc.Args["id"].(uuid.UUID))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "role.get")
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "role:{id|name}")
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *directory.Role
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *directory.Role
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *directory.Role) graphql.Marshaler {
+			return ec.marshalORole2ᚖhaliteᚋinternalᚋdirectoryᚐRole(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_role(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Role(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_role_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -1959,6 +7477,824 @@ func (ec *executionContext) fieldContext_Query___schema(_ context.Context, field
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _Role_id(ctx context.Context, field graphql.CollectedField, obj *directory.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Role_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+			return ec.marshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Role_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "UUID")
+}
+
+func (ec *executionContext) _Role_name(ctx context.Context, field graphql.CollectedField, obj *directory.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Role_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Role_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "String")
+}
+
+func (ec *executionContext) _Role_isBuiltin(ctx context.Context, field graphql.CollectedField, obj *directory.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Role_isBuiltin(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Builtin, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Role_isBuiltin(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _Role_description(ctx context.Context, field graphql.CollectedField, obj *directory.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Role_description(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Description, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Role_description(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Role", field, false, false, "String")
+}
+
+func (ec *executionContext) _Role_permissions(ctx context.Context, field graphql.CollectedField, obj *directory.Role) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Role_permissions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Permissions, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []directory.Permission) graphql.Marshaler {
+			return ec.marshalNRolePermission2ᚕhaliteᚋinternalᚋdirectoryᚐPermissionᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Role_permissions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Role",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RolePermission(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RolePermission_id(ctx context.Context, field graphql.CollectedField, obj *directory.Permission) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RolePermission_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+			return ec.marshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RolePermission_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RolePermission", field, false, false, "UUID")
+}
+
+func (ec *executionContext) _RolePermission_verb(ctx context.Context, field graphql.CollectedField, obj *directory.Permission) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RolePermission_verb(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Verb, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RolePermission_verb(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RolePermission", field, false, false, "String")
+}
+
+func (ec *executionContext) _RolePermission_resourceGlob(ctx context.Context, field graphql.CollectedField, obj *directory.Permission) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RolePermission_resourceGlob(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ResourceGlob, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RolePermission_resourceGlob(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RolePermission", field, false, false, "String")
+}
+
+func (ec *executionContext) _RoleRef_id(ctx context.Context, field graphql.CollectedField, obj *directory.RoleRef) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RoleRef_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+			return ec.marshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RoleRef_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RoleRef", field, false, false, "UUID")
+}
+
+func (ec *executionContext) _RoleRef_name(ctx context.Context, field graphql.CollectedField, obj *directory.RoleRef) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RoleRef_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RoleRef_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RoleRef", field, false, false, "String")
+}
+
+func (ec *executionContext) _SaltSettings_url(ctx context.Context, field graphql.CollectedField, obj *view.SaltSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SaltSettings_url(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.URL(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SaltSettings_url(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SaltSettings", field, true, false, "String")
+}
+
+func (ec *executionContext) _SaltSettings_username(ctx context.Context, field graphql.CollectedField, obj *view.SaltSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SaltSettings_username(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Username(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SaltSettings_username(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SaltSettings", field, true, false, "String")
+}
+
+func (ec *executionContext) _SaltSettings_passwordSet(ctx context.Context, field graphql.CollectedField, obj *view.SaltSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SaltSettings_passwordSet(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PasswordSet, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SaltSettings_passwordSet(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SaltSettings", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _SaltSettings_verify(ctx context.Context, field graphql.CollectedField, obj *view.SaltSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SaltSettings_verify(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Verify, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SaltSettings_verify(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SaltSettings", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _SaltSettings_eauth(ctx context.Context, field graphql.CollectedField, obj *view.SaltSettings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SaltSettings_eauth(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Eauth(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v view.EAuth) graphql.Marshaler {
+			return ec.marshalNEAuth2haliteᚋgraphᚋviewᚐEAuth(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SaltSettings_eauth(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SaltSettings", field, true, false, "EAuth")
+}
+
+func (ec *executionContext) _SaltTest_ok(ctx context.Context, field graphql.CollectedField, obj *salt.TestResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SaltTest_ok(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OK, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SaltTest_ok(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SaltTest", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _SaltTest_detail(ctx context.Context, field graphql.CollectedField, obj *salt.TestResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SaltTest_detail(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Detail, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_SaltTest_detail(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SaltTest", field, false, false, "String")
+}
+
+func (ec *executionContext) _SaltTest_minionCount(ctx context.Context, field graphql.CollectedField, obj *salt.TestResult) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_SaltTest_minionCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MinionCount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_SaltTest_minionCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("SaltTest", field, false, false, "Int")
+}
+
+func (ec *executionContext) _Settings_salt(ctx context.Context, field graphql.CollectedField, obj *view.Settings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Settings_salt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Salt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v view.SaltSettings) graphql.Marshaler {
+			return ec.marshalNSaltSettings2haliteᚋgraphᚋviewᚐSaltSettings(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Settings_salt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Settings",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SaltSettings(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Settings_updatedAt(ctx context.Context, field graphql.CollectedField, obj *view.Settings) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Settings_updatedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Settings_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Settings", field, true, false, "DateTime")
+}
+
+func (ec *executionContext) _User_id(ctx context.Context, field graphql.CollectedField, obj *directory.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+			return ec.marshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_User_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("User", field, false, false, "UUID")
+}
+
+func (ec *executionContext) _User_username(ctx context.Context, field graphql.CollectedField, obj *directory.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_username(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Username, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_User_username(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("User", field, false, false, "String")
+}
+
+func (ec *executionContext) _User_displayName(ctx context.Context, field graphql.CollectedField, obj *directory.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_displayName(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DisplayName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_User_displayName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("User", field, false, false, "String")
+}
+
+func (ec *executionContext) _User_email(ctx context.Context, field graphql.CollectedField, obj *directory.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_email(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Email, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_User_email(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("User", field, false, false, "String")
+}
+
+func (ec *executionContext) _User_isActive(ctx context.Context, field graphql.CollectedField, obj *directory.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_isActive(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Active, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_User_isActive(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("User", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _User_isBuiltin(ctx context.Context, field graphql.CollectedField, obj *directory.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_isBuiltin(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Builtin, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_User_isBuiltin(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("User", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _User_mustChangePassword(ctx context.Context, field graphql.CollectedField, obj *directory.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_mustChangePassword(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MustChangePassword, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_User_mustChangePassword(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("User", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _User_createdAt(ctx context.Context, field graphql.CollectedField, obj *directory.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_User_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("User", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _User_lastLoginAt(ctx context.Context, field graphql.CollectedField, obj *directory.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_lastLoginAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LastSignIn, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_User_lastLoginAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("User", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _User_roles(ctx context.Context, field graphql.CollectedField, obj *directory.User) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_User_roles(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Roles, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []directory.RoleRef) graphql.Marshaler {
+			return ec.marshalNRoleRef2ᚕhaliteᚋinternalᚋdirectoryᚐRoleRefᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_User_roles(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "User",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RoleRef(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _UserPage_total(ctx context.Context, field graphql.CollectedField, obj *directory.UserPage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UserPage_total(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Total, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UserPage_total(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("UserPage", field, false, false, "Int")
+}
+
+func (ec *executionContext) _UserPage_users(ctx context.Context, field graphql.CollectedField, obj *directory.UserPage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_UserPage_users(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Users, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []directory.User) graphql.Marshaler {
+			return ec.marshalNUser2ᚕhaliteᚋinternalᚋdirectoryᚐUserᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_UserPage_users(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "UserPage",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_User(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Verdict_allowed(ctx context.Context, field graphql.CollectedField, obj *policy.Verdict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Verdict_allowed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Allowed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Verdict_allowed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Verdict", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _Verdict_reason(ctx context.Context, field graphql.CollectedField, obj *policy.Verdict) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Verdict_reason(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Reason, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Verdict_reason(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Verdict", field, false, false, "String")
 }
 
 func (ec *executionContext) ___Directive_name(ctx context.Context, field graphql.CollectedField, obj *introspection.Directive) (ret graphql.Marshaler) {
@@ -3104,6 +9440,369 @@ func UnmarshalAuditFilter(ctx context.Context, raw any) (audit.Filter, error) {
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputCreateUserInput(ctx context.Context, obj any) (CreateUserInput, error) {
+	var it CreateUserInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["displayName"]; !present {
+		asMap["displayName"] = ""
+	}
+	if _, present := asMap["mustChangePassword"]; !present {
+		asMap["mustChangePassword"] = true
+	}
+	if _, present := asMap["roleIds"]; !present {
+		asMap["roleIds"] = []any{}
+	}
+
+	fieldsInOrder := [...]string{"username", "displayName", "email", "password", "mustChangePassword", "roleIds"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "username":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("username"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Username = data
+		case "displayName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("displayName"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DisplayName = data
+		case "email":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Email = data
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
+		case "mustChangePassword":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("mustChangePassword"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MustChangePassword = data
+		case "roleIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("roleIds"))
+			data, err := ec.unmarshalNUUID2ᚕgithubᚗcomᚋgoogleᚋuuidᚐUUIDᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RoleIds = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCreateUserInput unmarshals raw into the CreateUserInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCreateUserInput(ctx context.Context, raw any) (CreateUserInput, error) {
+	var out CreateUserInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CreateUserInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputRunCommandInput(ctx context.Context, obj any) (RunCommandInput, error) {
+	var it RunCommandInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["targetType"]; !present {
+		asMap["targetType"] = "GLOB"
+	}
+	if _, present := asMap["args"]; !present {
+		asMap["args"] = []any{}
+	}
+	if _, present := asMap["kwargs"]; !present {
+		asMap["kwargs"] = map[string]any{}
+	}
+
+	fieldsInOrder := [...]string{"target", "targetType", "fun", "args", "kwargs"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "target":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("target"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Target = data
+		case "targetType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("targetType"))
+			data, err := ec.unmarshalNTargetType2haliteᚋgraphᚋviewᚐTargetType(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TargetType = data
+		case "fun":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("fun"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Fun = data
+		case "args":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("args"))
+			data, err := ec.unmarshalNString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Args = data
+		case "kwargs":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kwargs"))
+			data, err := ec.unmarshalNJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kwargs = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRunCommandInput unmarshals raw into the RunCommandInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRunCommandInput(ctx context.Context, raw any) (RunCommandInput, error) {
+	var out RunCommandInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RunCommandInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputSaltConnectionInput(ctx context.Context, obj any) (SaltConnectionInput, error) {
+	var it SaltConnectionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"url", "username", "password", "verify", "eauth"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "url":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("url"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.URL = data
+		case "username":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("username"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Username = data
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
+		case "verify":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("verify"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Verify = data
+		case "eauth":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("eauth"))
+			data, err := ec.unmarshalNEAuth2haliteᚋgraphᚋviewᚐEAuth(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Eauth = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalSaltConnectionInput unmarshals raw into the SaltConnectionInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalSaltConnectionInput(ctx context.Context, raw any) (SaltConnectionInput, error) {
+	var out SaltConnectionInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "SaltConnectionInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputSaltSettingsInput(ctx context.Context, obj any) (SaltSettingsInput, error) {
+	var it SaltSettingsInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"url", "username", "password", "verify", "eauth"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "url":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("url"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.URL = graphql.OmittableOf(data)
+		case "username":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("username"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Username = graphql.OmittableOf(data)
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = graphql.OmittableOf(data)
+		case "verify":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("verify"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Verify = graphql.OmittableOf(data)
+		case "eauth":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("eauth"))
+			data, err := ec.unmarshalOEAuth2ᚖhaliteᚋgraphᚋviewᚐEAuth(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Eauth = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalSaltSettingsInput unmarshals raw into the SaltSettingsInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalSaltSettingsInput(ctx context.Context, raw any) (SaltSettingsInput, error) {
+	var out SaltSettingsInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "SaltSettingsInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputUpdateUserInput(ctx context.Context, obj any) (UpdateUserInput, error) {
+	var it UpdateUserInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"displayName", "email", "isActive"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "displayName":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("displayName"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DisplayName = data
+		case "email":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("email"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Email = graphql.OmittableOf(data)
+		case "isActive":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isActive"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsActive = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalUpdateUserInput unmarshals raw into the UpdateUserInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalUpdateUserInput(ctx context.Context, raw any) (UpdateUserInput, error) {
+	var out UpdateUserInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "UpdateUserInput", raw, &out)
+	return out, err
+}
+
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -3258,6 +9957,397 @@ func (ec *executionContext) _AuditEntryPage(ctx context.Context, sel ast.Selecti
 	return out
 }
 
+var auditIntentImplementors = []string{"AuditIntent"}
+
+func (ec *executionContext) _AuditIntent(ctx context.Context, sel ast.SelectionSet, obj *view.Intent) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditIntentImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditIntent")
+		case "id":
+			out.Values[i] = ec._AuditIntent_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "openedAt":
+			out.Values[i] = ec._AuditIntent_openedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "deadline":
+			out.Values[i] = ec._AuditIntent_deadline(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "userId":
+			out.Values[i] = ec._AuditIntent_userId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "username":
+			out.Values[i] = ec._AuditIntent_username(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "action":
+			out.Values[i] = ec._AuditIntent_action(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resource":
+			out.Values[i] = ec._AuditIntent_resource(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "argsJson":
+			out.Values[i] = ec._AuditIntent_argsJson(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "saltJid":
+			out.Values[i] = ec._AuditIntent_saltJid(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "reason":
+			out.Values[i] = ec._AuditIntent_reason(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "requestId":
+			out.Values[i] = ec._AuditIntent_requestId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "sourceIp":
+			out.Values[i] = ec._AuditIntent_sourceIp(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var dispatchImplementors = []string{"Dispatch"}
+
+func (ec *executionContext) _Dispatch(ctx context.Context, sel ast.SelectionSet, obj *salt.Started) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, dispatchImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Dispatch")
+		case "jid":
+			out.Values[i] = ec._Dispatch_jid(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "minions":
+			out.Values[i] = ec._Dispatch_minions(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var heldPermissionImplementors = []string{"HeldPermission"}
+
+func (ec *executionContext) _HeldPermission(ctx context.Context, sel ast.SelectionSet, obj *view.HeldPermission) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, heldPermissionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("HeldPermission")
+		case "role":
+			out.Values[i] = ec._HeldPermission_role(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "verb":
+			out.Values[i] = ec._HeldPermission_verb(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resourceGlob":
+			out.Values[i] = ec._HeldPermission_resourceGlob(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var jobImplementors = []string{"Job"}
+
+func (ec *executionContext) _Job(ctx context.Context, sel ast.SelectionSet, obj *salt.JobSummary) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, jobImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Job")
+		case "jid":
+			out.Values[i] = ec._Job_jid(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "fun":
+			out.Values[i] = ec._Job_fun(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "args":
+			out.Values[i] = ec._Job_args(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "target":
+			out.Values[i] = ec._Job_target(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "targetType":
+			out.Values[i] = ec._Job_targetType(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "user":
+			out.Values[i] = ec._Job_user(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "startTime":
+			out.Values[i] = ec._Job_startTime(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var jobDetailImplementors = []string{"JobDetail"}
+
+func (ec *executionContext) _JobDetail(ctx context.Context, sel ast.SelectionSet, obj *salt.JobDetail) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, jobDetailImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("JobDetail")
+		case "jid":
+			out.Values[i] = ec._JobDetail_jid(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "fun":
+			out.Values[i] = ec._JobDetail_fun(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "args":
+			out.Values[i] = ec._JobDetail_args(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "target":
+			out.Values[i] = ec._JobDetail_target(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "targetType":
+			out.Values[i] = ec._JobDetail_targetType(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "user":
+			out.Values[i] = ec._JobDetail_user(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "startTime":
+			out.Values[i] = ec._JobDetail_startTime(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "minions":
+			out.Values[i] = ec._JobDetail_minions(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "results":
+			out.Values[i] = ec._JobDetail_results(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var jobResultImplementors = []string{"JobResult"}
+
+func (ec *executionContext) _JobResult(ctx context.Context, sel ast.SelectionSet, obj *salt.JobResult) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, jobResultImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("JobResult")
+		case "minion":
+			out.Values[i] = ec._JobResult_minion(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "return":
+			out.Values[i] = ec._JobResult_return(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "retcode":
+			out.Values[i] = ec._JobResult_retcode(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "success":
+			out.Values[i] = ec._JobResult_success(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var keyImplementors = []string{"Key"}
+
+func (ec *executionContext) _Key(ctx context.Context, sel ast.SelectionSet, obj *view.Key) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, keyImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Key")
+		case "id":
+			out.Values[i] = ec._Key_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "status":
+			out.Values[i] = ec._Key_status(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var meImplementors = []string{"Me"}
 
 func (ec *executionContext) _Me(ctx context.Context, sel ast.SelectionSet, obj *view.Me) graphql.Marshaler {
@@ -3342,6 +10432,139 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "changePassword":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_changePassword(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "runCommand":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_runCommand(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "acceptKey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_acceptKey(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "rejectKey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_rejectKey(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "deleteKey":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteKey(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "killJob":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_killJob(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "updateSaltSettings":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateSaltSettings(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "testSaltSettings":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_testSaltSettings(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "testSavedSaltSettings":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_testSavedSaltSettings(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "createUser":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createUser(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "updateUser":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateUser(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "deleteUser":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteUser(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "resetPassword":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_resetPassword(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "addUserRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_addUserRole(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "removeUserRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_removeUserRole(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "createRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createRole(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "updateRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateRole(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "deleteRole":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteRole(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "addPermission":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_addPermission(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "removePermission":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_removePermission(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
@@ -3432,11 +10655,77 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_auditEntry(ctx, field)
 				})
+		case "openIntents":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_openIntents(ctx, field)
+				})
 		case "me":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_me(ctx, field)
+				})
+		case "myPermissions":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_myPermissions(ctx, field)
+				})
+		case "can":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_can(ctx, field)
+				})
+		case "keys":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_keys(ctx, field)
+				})
+		case "job":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_job(ctx, field)
+				})
+		case "jobs":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_jobs(ctx, field)
+				})
+		case "settings":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_settings(ctx, field)
+				})
+		case "users":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_users(ctx, field)
+				})
+		case "user":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_user(ctx, field)
+				})
+		case "roles":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_roles(ctx, field)
+				})
+		case "role":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_role(ctx, field)
 				})
 		case "__type":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
@@ -3451,6 +10740,428 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 			})
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var roleImplementors = []string{"Role"}
+
+func (ec *executionContext) _Role(ctx context.Context, sel ast.SelectionSet, obj *directory.Role) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, roleImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Role")
+		case "id":
+			out.Values[i] = ec._Role_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = ec._Role_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "isBuiltin":
+			out.Values[i] = ec._Role_isBuiltin(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "description":
+			out.Values[i] = ec._Role_description(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "permissions":
+			out.Values[i] = ec._Role_permissions(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var rolePermissionImplementors = []string{"RolePermission"}
+
+func (ec *executionContext) _RolePermission(ctx context.Context, sel ast.SelectionSet, obj *directory.Permission) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, rolePermissionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RolePermission")
+		case "id":
+			out.Values[i] = ec._RolePermission_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "verb":
+			out.Values[i] = ec._RolePermission_verb(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "resourceGlob":
+			out.Values[i] = ec._RolePermission_resourceGlob(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var roleRefImplementors = []string{"RoleRef"}
+
+func (ec *executionContext) _RoleRef(ctx context.Context, sel ast.SelectionSet, obj *directory.RoleRef) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, roleRefImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RoleRef")
+		case "id":
+			out.Values[i] = ec._RoleRef_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = ec._RoleRef_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var saltSettingsImplementors = []string{"SaltSettings"}
+
+func (ec *executionContext) _SaltSettings(ctx context.Context, sel ast.SelectionSet, obj *view.SaltSettings) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, saltSettingsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SaltSettings")
+		case "url":
+			out.Values[i] = ec._SaltSettings_url(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "username":
+			out.Values[i] = ec._SaltSettings_username(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "passwordSet":
+			out.Values[i] = ec._SaltSettings_passwordSet(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "verify":
+			out.Values[i] = ec._SaltSettings_verify(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "eauth":
+			out.Values[i] = ec._SaltSettings_eauth(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var saltTestImplementors = []string{"SaltTest"}
+
+func (ec *executionContext) _SaltTest(ctx context.Context, sel ast.SelectionSet, obj *salt.TestResult) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, saltTestImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("SaltTest")
+		case "ok":
+			out.Values[i] = ec._SaltTest_ok(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "detail":
+			out.Values[i] = ec._SaltTest_detail(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "minionCount":
+			out.Values[i] = ec._SaltTest_minionCount(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var settingsImplementors = []string{"Settings"}
+
+func (ec *executionContext) _Settings(ctx context.Context, sel ast.SelectionSet, obj *view.Settings) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, settingsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Settings")
+		case "salt":
+			out.Values[i] = ec._Settings_salt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "updatedAt":
+			out.Values[i] = ec._Settings_updatedAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var userImplementors = []string{"User"}
+
+func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj *directory.User) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, userImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("User")
+		case "id":
+			out.Values[i] = ec._User_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "username":
+			out.Values[i] = ec._User_username(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "displayName":
+			out.Values[i] = ec._User_displayName(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "email":
+			out.Values[i] = ec._User_email(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "isActive":
+			out.Values[i] = ec._User_isActive(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "isBuiltin":
+			out.Values[i] = ec._User_isBuiltin(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "mustChangePassword":
+			out.Values[i] = ec._User_mustChangePassword(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "createdAt":
+			out.Values[i] = ec._User_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "lastLoginAt":
+			out.Values[i] = ec._User_lastLoginAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "roles":
+			out.Values[i] = ec._User_roles(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var userPageImplementors = []string{"UserPage"}
+
+func (ec *executionContext) _UserPage(ctx context.Context, sel ast.SelectionSet, obj *directory.UserPage) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, userPageImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("UserPage")
+		case "total":
+			out.Values[i] = ec._UserPage_total(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "users":
+			out.Values[i] = ec._UserPage_users(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var verdictImplementors = []string{"Verdict"}
+
+func (ec *executionContext) _Verdict(ctx context.Context, sel ast.SelectionSet, obj *policy.Verdict) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, verdictImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Verdict")
+		case "allowed":
+			out.Values[i] = ec._Verdict_allowed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "reason":
+			out.Values[i] = ec._Verdict_reason(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -3851,6 +11562,10 @@ func (ec *executionContext) marshalNAuditEntry2ᚕhaliteᚋgraphᚋviewᚐEntry�
 	return ret
 }
 
+func (ec *executionContext) marshalNAuditIntent2haliteᚋgraphᚋviewᚐIntent(ctx context.Context, sel ast.SelectionSet, v view.Intent) graphql.Marshaler {
+	return ec._AuditIntent(ctx, sel, &v)
+}
+
 func (ec *executionContext) unmarshalNBoolean2bool(ctx context.Context, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -3863,6 +11578,11 @@ func (ec *executionContext) marshalNBoolean2bool(ctx context.Context, sel ast.Se
 		graphql.AddInvalidNullFromMarshaler(ctx, "Boolean!")
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNCreateUserInput2haliteᚋgraphᚋinternalᚋgeneratedᚐCreateUserInput(ctx context.Context, v any) (CreateUserInput, error) {
+	res, err := ec.unmarshalInputCreateUserInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) unmarshalNDateTime2timeᚐTime(ctx context.Context, v any) (time.Time, error) {
@@ -3905,6 +11625,38 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalNEAuth2haliteᚋgraphᚋviewᚐEAuth(ctx context.Context, v any) (view.EAuth, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNEAuth2haliteᚋgraphᚋviewᚐEAuth[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNEAuth2haliteᚋgraphᚋviewᚐEAuth(ctx context.Context, sel ast.SelectionSet, v view.EAuth) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNEAuth2haliteᚋgraphᚋviewᚐEAuth[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "EAuth!")
+	}
+	return res
+}
+
+var (
+	unmarshalNEAuth2haliteᚋgraphᚋviewᚐEAuth = map[string]view.EAuth{
+		"PAM":          view.EAuthPAM,
+		"SHAREDSECRET": view.EAuthSharedSecret,
+		"LDAP":         view.EAuthLDAP,
+		"FILE":         view.EAuthFile,
+		"AUTO":         view.EAuthAuto,
+	}
+	marshalNEAuth2haliteᚋgraphᚋviewᚐEAuth = map[view.EAuth]string{
+		view.EAuthPAM:          "PAM",
+		view.EAuthSharedSecret: "SHAREDSECRET",
+		view.EAuthLDAP:         "LDAP",
+		view.EAuthFile:         "FILE",
+		view.EAuthAuto:         "AUTO",
+	}
+)
+
 func (ec *executionContext) unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx context.Context, v any) (guard.Effect, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect[tmp]
@@ -3932,6 +11684,10 @@ var (
 		guard.Outside: "OUTSIDE",
 	}
 )
+
+func (ec *executionContext) marshalNHeldPermission2haliteᚋgraphᚋviewᚐHeldPermission(ctx context.Context, sel ast.SelectionSet, v view.HeldPermission) graphql.Marshaler {
+	return ec._HeldPermission(ctx, sel, &v)
+}
 
 func (ec *executionContext) unmarshalNID2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalID(v)
@@ -3975,6 +11731,82 @@ func (ec *executionContext) marshalNInt2int64(ctx context.Context, sel ast.Selec
 	return res
 }
 
+func (ec *executionContext) unmarshalNJSON2encodingᚋjsonᚐRawMessage(ctx context.Context, v any) (json.RawMessage, error) {
+	res, err := scalar.UnmarshalJSON(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNJSON2encodingᚋjsonᚐRawMessage(ctx context.Context, sel ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "JSON!")
+		return graphql.Null
+	}
+	_ = sel
+	res := scalar.MarshalJSON(v)
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "JSON!")
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNJob2haliteᚋinternalᚋsaltᚐJobSummary(ctx context.Context, sel ast.SelectionSet, v salt.JobSummary) graphql.Marshaler {
+	return ec._Job(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNJobResult2haliteᚋinternalᚋsaltᚐJobResult(ctx context.Context, sel ast.SelectionSet, v salt.JobResult) graphql.Marshaler {
+	return ec._JobResult(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNJobResult2ᚕhaliteᚋinternalᚋsaltᚐJobResultᚄ(ctx context.Context, sel ast.SelectionSet, v []salt.JobResult) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNJobResult2haliteᚋinternalᚋsaltᚐJobResult(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNKey2haliteᚋgraphᚋviewᚐKey(ctx context.Context, sel ast.SelectionSet, v view.Key) graphql.Marshaler {
+	return ec._Key(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNKeyStatus2haliteᚋgraphᚋviewᚐKeyStatus(ctx context.Context, v any) (view.KeyStatus, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNKeyStatus2haliteᚋgraphᚋviewᚐKeyStatus[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNKeyStatus2haliteᚋgraphᚋviewᚐKeyStatus(ctx context.Context, sel ast.SelectionSet, v view.KeyStatus) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNKeyStatus2haliteᚋgraphᚋviewᚐKeyStatus[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "KeyStatus!")
+	}
+	return res
+}
+
+var (
+	unmarshalNKeyStatus2haliteᚋgraphᚋviewᚐKeyStatus = map[string]view.KeyStatus{
+		"ACCEPTED": view.KeyAccepted,
+		"PENDING":  view.KeyPending,
+		"REJECTED": view.KeyRejected,
+		"DENIED":   view.KeyDenied,
+	}
+	marshalNKeyStatus2haliteᚋgraphᚋviewᚐKeyStatus = map[view.KeyStatus]string{
+		view.KeyAccepted: "ACCEPTED",
+		view.KeyPending:  "PENDING",
+		view.KeyRejected: "REJECTED",
+		view.KeyDenied:   "DENIED",
+	}
+)
+
 func (ec *executionContext) marshalNPermission2haliteᚋinternalᚋpolicyᚐPermission(ctx context.Context, sel ast.SelectionSet, v policy.Permission) graphql.Marshaler {
 	return ec._Permission(ctx, sel, &v)
 }
@@ -3995,6 +11827,69 @@ func (ec *executionContext) marshalNPermission2ᚕhaliteᚋinternalᚋpolicyᚐP
 	return ret
 }
 
+func (ec *executionContext) marshalNRole2haliteᚋinternalᚋdirectoryᚐRole(ctx context.Context, sel ast.SelectionSet, v directory.Role) graphql.Marshaler {
+	return ec._Role(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNRolePermission2haliteᚋinternalᚋdirectoryᚐPermission(ctx context.Context, sel ast.SelectionSet, v directory.Permission) graphql.Marshaler {
+	return ec._RolePermission(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNRolePermission2ᚕhaliteᚋinternalᚋdirectoryᚐPermissionᚄ(ctx context.Context, sel ast.SelectionSet, v []directory.Permission) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNRolePermission2haliteᚋinternalᚋdirectoryᚐPermission(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNRoleRef2haliteᚋinternalᚋdirectoryᚐRoleRef(ctx context.Context, sel ast.SelectionSet, v directory.RoleRef) graphql.Marshaler {
+	return ec._RoleRef(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNRoleRef2ᚕhaliteᚋinternalᚋdirectoryᚐRoleRefᚄ(ctx context.Context, sel ast.SelectionSet, v []directory.RoleRef) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNRoleRef2haliteᚋinternalᚋdirectoryᚐRoleRef(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNRunCommandInput2haliteᚋgraphᚋinternalᚋgeneratedᚐRunCommandInput(ctx context.Context, v any) (RunCommandInput, error) {
+	res, err := ec.unmarshalInputRunCommandInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNSaltConnectionInput2haliteᚋgraphᚋinternalᚋgeneratedᚐSaltConnectionInput(ctx context.Context, v any) (SaltConnectionInput, error) {
+	res, err := ec.unmarshalInputSaltConnectionInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSaltSettings2haliteᚋgraphᚋviewᚐSaltSettings(ctx context.Context, sel ast.SelectionSet, v view.SaltSettings) graphql.Marshaler {
+	return ec._SaltSettings(ctx, sel, &v)
+}
+
+func (ec *executionContext) unmarshalNSaltSettingsInput2haliteᚋgraphᚋinternalᚋgeneratedᚐSaltSettingsInput(ctx context.Context, v any) (SaltSettingsInput, error) {
+	res, err := ec.unmarshalInputSaltSettingsInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
 	res, err := graphql.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -4007,6 +11902,137 @@ func (ec *executionContext) marshalNString2string(ctx context.Context, sel ast.S
 		graphql.AddInvalidNullFromMarshaler(ctx, "String!")
 	}
 	return res
+}
+
+func (ec *executionContext) unmarshalNString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]string, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNString2string(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNString2ᚕstringᚄ(ctx context.Context, sel ast.SelectionSet, v []string) graphql.Marshaler {
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNString2string(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNTargetType2haliteᚋgraphᚋviewᚐTargetType(ctx context.Context, v any) (view.TargetType, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalNTargetType2haliteᚋgraphᚋviewᚐTargetType[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNTargetType2haliteᚋgraphᚋviewᚐTargetType(ctx context.Context, sel ast.SelectionSet, v view.TargetType) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(marshalNTargetType2haliteᚋgraphᚋviewᚐTargetType[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "TargetType!")
+	}
+	return res
+}
+
+var (
+	unmarshalNTargetType2haliteᚋgraphᚋviewᚐTargetType = map[string]view.TargetType{
+		"GLOB":      view.TargetGlob,
+		"LIST":      view.TargetList,
+		"PCRE":      view.TargetPCRE,
+		"GRAIN":     view.TargetGrain,
+		"NODEGROUP": view.TargetNodegroup,
+		"COMPOUND":  view.TargetCompound,
+	}
+	marshalNTargetType2haliteᚋgraphᚋviewᚐTargetType = map[view.TargetType]string{
+		view.TargetGlob:      "GLOB",
+		view.TargetList:      "LIST",
+		view.TargetPCRE:      "PCRE",
+		view.TargetGrain:     "GRAIN",
+		view.TargetNodegroup: "NODEGROUP",
+		view.TargetCompound:  "COMPOUND",
+	}
+)
+
+func (ec *executionContext) unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, v any) (uuid.UUID, error) {
+	res, err := scalar.UnmarshalUUID(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, sel ast.SelectionSet, v uuid.UUID) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalUUID(v)
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "UUID!")
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNUUID2ᚕgithubᚗcomᚋgoogleᚋuuidᚐUUIDᚄ(ctx context.Context, v any) ([]uuid.UUID, error) {
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]uuid.UUID, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalNUUID2ᚕgithubᚗcomᚋgoogleᚋuuidᚐUUIDᚄ(ctx context.Context, sel ast.SelectionSet, v []uuid.UUID) graphql.Marshaler {
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNUUID2githubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNUpdateUserInput2haliteᚋgraphᚋinternalᚋgeneratedᚐUpdateUserInput(ctx context.Context, v any) (UpdateUserInput, error) {
+	res, err := ec.unmarshalInputUpdateUserInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNUser2haliteᚋinternalᚋdirectoryᚐUser(ctx context.Context, sel ast.SelectionSet, v directory.User) graphql.Marshaler {
+	return ec._User(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNUser2ᚕhaliteᚋinternalᚋdirectoryᚐUserᚄ(ctx context.Context, sel ast.SelectionSet, v []directory.User) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNUser2haliteᚋinternalᚋdirectoryᚐUser(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalN__Directive2githubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐDirective(ctx context.Context, sel ast.SelectionSet, v introspection.Directive) graphql.Marshaler {
@@ -4173,6 +12199,25 @@ func (ec *executionContext) unmarshalOAuditFilter2ᚖhaliteᚋinternalᚋaudit�
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) marshalOAuditIntent2ᚕhaliteᚋgraphᚋviewᚐIntentᚄ(ctx context.Context, sel ast.SelectionSet, v []view.Intent) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNAuditIntent2haliteᚋgraphᚋviewᚐIntent(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalOBoolean2bool(ctx context.Context, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -4251,6 +12296,86 @@ var (
 	}
 )
 
+func (ec *executionContext) marshalODispatch2ᚖhaliteᚋinternalᚋsaltᚐStarted(ctx context.Context, sel ast.SelectionSet, v *salt.Started) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Dispatch(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOEAuth2ᚖhaliteᚋgraphᚋviewᚐEAuth(ctx context.Context, v any) (*view.EAuth, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := unmarshalOEAuth2ᚖhaliteᚋgraphᚋviewᚐEAuth[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOEAuth2ᚖhaliteᚋgraphᚋviewᚐEAuth(ctx context.Context, sel ast.SelectionSet, v *view.EAuth) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(marshalOEAuth2ᚖhaliteᚋgraphᚋviewᚐEAuth[*v])
+	return res
+}
+
+var (
+	unmarshalOEAuth2ᚖhaliteᚋgraphᚋviewᚐEAuth = map[string]view.EAuth{
+		"PAM":          view.EAuthPAM,
+		"SHAREDSECRET": view.EAuthSharedSecret,
+		"LDAP":         view.EAuthLDAP,
+		"FILE":         view.EAuthFile,
+		"AUTO":         view.EAuthAuto,
+	}
+	marshalOEAuth2ᚖhaliteᚋgraphᚋviewᚐEAuth = map[view.EAuth]string{
+		view.EAuthPAM:          "PAM",
+		view.EAuthSharedSecret: "SHAREDSECRET",
+		view.EAuthLDAP:         "LDAP",
+		view.EAuthFile:         "FILE",
+		view.EAuthAuto:         "AUTO",
+	}
+)
+
+func (ec *executionContext) marshalOHeldPermission2ᚕhaliteᚋgraphᚋviewᚐHeldPermissionᚄ(ctx context.Context, sel ast.SelectionSet, v []view.HeldPermission) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNHeldPermission2haliteᚋgraphᚋviewᚐHeldPermission(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*int, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalInt(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.SelectionSet, v *int) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalInt(*v)
+	return res
+}
+
 func (ec *executionContext) unmarshalOJSON2encodingᚋjsonᚐRawMessage(ctx context.Context, v any) (json.RawMessage, error) {
 	if v == nil {
 		return nil, nil
@@ -4269,11 +12394,103 @@ func (ec *executionContext) marshalOJSON2encodingᚋjsonᚐRawMessage(ctx contex
 	return res
 }
 
+func (ec *executionContext) marshalOJob2ᚕhaliteᚋinternalᚋsaltᚐJobSummaryᚄ(ctx context.Context, sel ast.SelectionSet, v []salt.JobSummary) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNJob2haliteᚋinternalᚋsaltᚐJobSummary(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalOJobDetail2ᚖhaliteᚋinternalᚋsaltᚐJobDetail(ctx context.Context, sel ast.SelectionSet, v *salt.JobDetail) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._JobDetail(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOKey2ᚕhaliteᚋgraphᚋviewᚐKeyᚄ(ctx context.Context, sel ast.SelectionSet, v []view.Key) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNKey2haliteᚋgraphᚋviewᚐKey(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalOMe2ᚖhaliteᚋgraphᚋviewᚐMe(ctx context.Context, sel ast.SelectionSet, v *view.Me) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	return ec._Me(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORole2ᚕhaliteᚋinternalᚋdirectoryᚐRoleᚄ(ctx context.Context, sel ast.SelectionSet, v []directory.Role) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNRole2haliteᚋinternalᚋdirectoryᚐRole(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalORole2ᚖhaliteᚋinternalᚋdirectoryᚐRole(ctx context.Context, sel ast.SelectionSet, v *directory.Role) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Role(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORolePermission2ᚖhaliteᚋinternalᚋdirectoryᚐPermission(ctx context.Context, sel ast.SelectionSet, v *directory.Permission) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RolePermission(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOSaltTest2ᚖhaliteᚋinternalᚋsaltᚐTestResult(ctx context.Context, sel ast.SelectionSet, v *salt.TestResult) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._SaltTest(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOSettings2ᚖhaliteᚋgraphᚋviewᚐSettings(ctx context.Context, sel ast.SelectionSet, v *view.Settings) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Settings(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v any) (*string, error) {
@@ -4310,6 +12527,27 @@ func (ec *executionContext) marshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(
 	_ = ctx
 	res := scalar.MarshalUUID(*v)
 	return res
+}
+
+func (ec *executionContext) marshalOUser2ᚖhaliteᚋinternalᚋdirectoryᚐUser(ctx context.Context, sel ast.SelectionSet, v *directory.User) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._User(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOUserPage2ᚖhaliteᚋinternalᚋdirectoryᚐUserPage(ctx context.Context, sel ast.SelectionSet, v *directory.UserPage) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._UserPage(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOVerdict2ᚖhaliteᚋinternalᚋpolicyᚐVerdict(ctx context.Context, sel ast.SelectionSet, v *policy.Verdict) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Verdict(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalO__EnumValue2ᚕgithubᚗcomᚋ99designsᚋgqlgenᚋgraphqlᚋintrospectionᚐEnumValueᚄ(ctx context.Context, sel ast.SelectionSet, v []introspection.EnumValue) graphql.Marshaler {

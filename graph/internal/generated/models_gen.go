@@ -2,10 +2,87 @@
 
 package generated
 
+import (
+	"encoding/json"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/google/uuid"
+
+	"halite/graph/view"
+)
+
+// A user to be made.
+type CreateUserInput struct {
+	// 1 to 255 characters; unique whatever the case. It cannot be changed.
+	Username string `json:"username"`
+	// 255 characters at most.
+	DisplayName string `json:"displayName"`
+	// An address, 255 characters at most.
+	Email *string `json:"email,omitempty"`
+	// 8 to 1024 characters. It is never recorded.
+	Password string `json:"password"`
+	// Whether the user has to change the password at the first sign-in.
+	MustChangePassword bool `json:"mustChangePassword"`
+	// The roles to give.
+	RoleIds []uuid.UUID `json:"roleIds"`
+}
+
 // What is done.
 type Mutation struct {
 }
 
 // What is asked.
 type Query struct {
+}
+
+// A command for minions.
+type RunCommandInput struct {
+	// Which minions, 1 to 1024 characters; for the type `LIST`, ids with commas between.
+	Target string `json:"target"`
+	// How the target is read.
+	TargetType view.TargetType `json:"targetType"`
+	// The function, `module.function`, such as `test.ping`.
+	Fun string `json:"fun"`
+	// Positional arguments. One that Salt would take for a keyword argument (`name=value`) is refused: use `kwargs`.
+	Args []string `json:"args"`
+	// Keyword arguments: an object with any values.
+	Kwargs json.RawMessage `json:"kwargs"`
+}
+
+// A connection to a Salt master to be tried.
+type SaltConnectionInput struct {
+	// Where salt-api is, http or https.
+	URL string `json:"url"`
+	// The account at salt-api.
+	Username string `json:"username"`
+	// The account's password. It is never recorded.
+	Password string `json:"password"`
+	// Whether the TLS certificate is checked.
+	Verify bool `json:"verify"`
+	// The backend that checks the account.
+	Eauth view.EAuth `json:"eauth"`
+}
+
+// How to reach the Salt master. What is absent stays as it is.
+type SaltSettingsInput struct {
+	// Where salt-api is, http or https. Empty or null clears it, which disconnects.
+	URL graphql.Omittable[*string] `json:"url,omitempty"`
+	// The account at salt-api, 255 characters at most. Empty or null clears it.
+	Username graphql.Omittable[*string] `json:"username,omitempty"`
+	// The account's password, 1024 characters at most. Empty or null clears it. It is kept encrypted and never shown or recorded.
+	Password graphql.Omittable[*string] `json:"password,omitempty"`
+	// Whether the TLS certificate is checked. Null stands for true.
+	Verify graphql.Omittable[*bool] `json:"verify,omitempty"`
+	// The backend that checks the account. Null stands for `PAM`.
+	Eauth graphql.Omittable[*view.EAuth] `json:"eauth,omitempty"`
+}
+
+// What changes of a user. What is absent stays as it is.
+type UpdateUserInput struct {
+	// 255 characters at most; null leaves it.
+	DisplayName *string `json:"displayName,omitempty"`
+	// An address, 255 characters at most; null clears it.
+	Email graphql.Omittable[*string] `json:"email,omitempty"`
+	// Whether the user may sign in; null leaves it.
+	IsActive *bool `json:"isActive,omitempty"`
 }

@@ -29,9 +29,12 @@ import (
 	"halite/internal/audit"
 	"halite/internal/auth"
 	"halite/internal/directory"
+	"halite/internal/dispatch"
 	"halite/internal/guard"
 	"halite/internal/httpapi"
 	"halite/internal/pgtest"
+	"halite/internal/seal"
+	"halite/internal/settings"
 	"halite/internal/policy"
 	"halite/web"
 )
@@ -67,8 +70,10 @@ type Server struct {
 	DB    *db.DB
 	Guard *guard.Guard
 	Auth  *auth.Service
-	// Directory is not behind the gate here.
+	// What follows is not behind the gate here.
 	Directory *directory.Service
+	Settings  *settings.Service
+	Dispatch  *dispatch.Service
 
 	secret []byte
 	ids    map[string]uuid.UUID
@@ -83,7 +88,17 @@ func Start(tb testing.TB, o Options) *Server {
 	s.DB = pgtest.OpenURL(tb, s.DBURL)
 	recorder := audit.NewRecorder(s.DB, audit.DefaultQueue, pgtest.Quiet)
 	tb.Cleanup(recorder.Stop)
-	cfg := guard.Config{Recorder: recorder, Changer: s.DB, Logger: pgtest.Quiet, AuditReads: !o.SilentReads, Refusals: o.Refusals}
+	sealer, err := seal.New("settings/salt/password", s.secret)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.Settings = settings.NewService(s.DB, sealer, pgtest.Quiet)
+	tb.Cleanup(s.Settings.Close)
+	s.Dispatch = dispatch.NewService(s.Settings)
+	cfg := guard.Config{
+		Recorder: recorder, Changer: s.DB, Intents: s.DB, Settler: s.Dispatch.Settle, Logger: pgtest.Quiet,
+		AuditReads: !o.SilentReads, Refusals: o.Refusals,
+	}
 	if cfg.Refusals == 0 {
 		cfg.Refusals = 1_000_000
 	}
@@ -111,7 +126,9 @@ func Start(tb testing.TB, o Options) *Server {
 	if o.Reader != nil {
 		reader = o.Reader(reader)
 	}
-	gql, err := graph.NewHandler(&graph.Resolver{Log: reader, Auth: s.Auth}, s.Guard, pgtest.Quiet)
+	gql, err := graph.NewHandler(&graph.Resolver{
+		Log: reader, Intents: s.DB, Guard: s.Guard, Auth: s.Auth, Directory: s.Directory, Settings: s.Settings, Dispatch: s.Dispatch,
+	}, pgtest.Quiet)
 	if err != nil {
 		tb.Fatal(err)
 	}

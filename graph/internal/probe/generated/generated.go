@@ -35,7 +35,7 @@ type ResolverRoot interface {
 }
 
 type DirectiveRoot struct {
-	RequirePerm func(ctx context.Context, obj any, next graphql.Resolver, action string, verb string, resource string, effect guard.Effect) (res any, err error)
+	RequirePerm func(ctx context.Context, obj any, next graphql.Resolver, action string, verb string, resource string, effect guard.Effect, success int64) (res any, err error)
 }
 
 type ComplexityRoot struct {
@@ -47,6 +47,7 @@ type ComplexityRoot struct {
 		Fails        func(childComplexity int, code string) int
 		Panics       func(childComplexity int) int
 		PanicsOpenly func(childComplexity int) int
+		Record       func(childComplexity int, userID *string, kinds []Kind, input Options) int
 		Search       func(childComplexity int, input Search) int
 		Thing        func(childComplexity int, id string) int
 		Things       func(childComplexity int) int
@@ -56,7 +57,7 @@ type ComplexityRoot struct {
 		Child    func(childComplexity int) int
 		Children func(childComplexity int) int
 		Name     func(childComplexity int) int
-		Secret   func(childComplexity int, level *int) int
+		Secret   func(childComplexity int, level *int64) int
 	}
 }
 
@@ -71,12 +72,13 @@ type QueryResolver interface {
 	Things(ctx context.Context) ([]*probe.Thing, error)
 	Thing(ctx context.Context, id string) (*probe.Thing, error)
 	Search(ctx context.Context, input Search) (*string, error)
+	Record(ctx context.Context, userID *string, kinds []Kind, input Options) (*string, error)
 	Panics(ctx context.Context) (*string, error)
 	PanicsOpenly(ctx context.Context) (*string, error)
 	Fails(ctx context.Context, code string) (*string, error)
 }
 type ThingResolver interface {
-	Secret(ctx context.Context, obj *probe.Thing, level *int) (*string, error)
+	Secret(ctx context.Context, obj *probe.Thing, level *int64) (*string, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -133,6 +135,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.PanicsOpenly(childComplexity), true
+	case "Query.record":
+		if e.ComplexityRoot.Query.Record == nil {
+			break
+		}
+
+		args, err := ec.field_Query_record_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.Record(childComplexity, args["userId"].(*string), args["kinds"].([]Kind), args["input"].(Options)), true
 	case "Query.search":
 		if e.ComplexityRoot.Query.Search == nil {
 			break
@@ -190,7 +203,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Thing.Secret(childComplexity, args["level"].(*int)), true
+		return e.ComplexityRoot.Thing.Secret(childComplexity, args["level"].(*int64)), true
 
 	}
 	return 0, false
@@ -201,6 +214,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("Options", ec.unmarshalInputOptions),
 			graphql.NewInputUnmarshaler("Owner", ec.unmarshalInputOwner),
 			graphql.NewInputUnmarshaler("Search", ec.unmarshalInputSearch),
 		)
@@ -279,7 +293,7 @@ func newExecutionContext(
 }
 
 var sources = []*ast.Source{
-	{Name: "../schema.graphqls", Input: `directive @requirePerm(action: String!, verb: String!, resource: String!, effect: Effect! = READ) on FIELD_DEFINITION
+	{Name: "../schema.graphqls", Input: `directive @requirePerm(action: String!, verb: String!, resource: String!, effect: Effect! = READ, success: Int! = 200) on FIELD_DEFINITION
 
 enum Effect {
   READ
@@ -291,6 +305,8 @@ type Query {
   thing(id: ID!): Thing @requirePerm(action: "thing.get", verb: "view", resource: "thing:{id}")
   search(input: Search!): String
     @requirePerm(action: "thing.search", verb: "view", resource: "thing:{input.owner.name}/{input.limit}")
+  record(userId: ID, kinds: [Kind!], input: Options!): String
+    @requirePerm(action: "thing.record", verb: "view", resource: "thing:{userId|name}", success: 204)
   panics: String @requirePerm(action: "thing.panic", verb: "view", resource: "thing:*")
   panicsOpenly: String
   fails(code: String!): String @requirePerm(action: "thing.fail", verb: "view", resource: "thing:*")
@@ -305,6 +321,21 @@ type Mutation {
 input Search {
   owner: Owner
   limit: Int
+}
+
+enum Kind {
+  SMALL
+  LARGE
+}
+
+scalar Map
+
+input Options {
+  isLoud: Boolean! = false
+  kind: Kind! = SMALL
+  mustChangePassword: Boolean
+  inner: Owner
+  extra: Map
 }
 
 input Owner {
@@ -490,6 +521,14 @@ func (ec *executionContext) dir_requirePerm_args(ctx context.Context, rawArgs ma
 		return nil, err
 	}
 	args["effect"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "success",
+		func(ctx context.Context, v any) (int64, error) {
+			return ec.unmarshalNInt2int64(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["success"] = arg4
 	return args, nil
 }
 
@@ -543,6 +582,36 @@ func (ec *executionContext) field_Query_fails_args(ctx context.Context, rawArgs 
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_record_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "userId",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["userId"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "kinds",
+		func(ctx context.Context, v any) ([]Kind, error) {
+			return ec.unmarshalOKind2ᚕhaliteᚋgraphᚋinternalᚋprobeᚋgeneratedᚐKindᚄ(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["kinds"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (Options, error) {
+			return ec.unmarshalNOptions2haliteᚋgraphᚋinternalᚋprobeᚋgeneratedᚐOptions(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg2
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_search_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -575,8 +644,8 @@ func (ec *executionContext) field_Thing_secret_args(ctx context.Context, rawArgs
 	var err error
 	args := map[string]any{}
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "level",
-		func(ctx context.Context, v any) (*int, error) {
-			return ec.unmarshalOInt2ᚖint(ctx, v)
+		func(ctx context.Context, v any) (*int64, error) {
+			return ec.unmarshalOInt2ᚖint64(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -695,11 +764,16 @@ func (ec *executionContext) _Mutation_add(ctx context.Context, field graphql.Col
 					var zeroVal *bool
 					return zeroVal, err
 				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *bool
+					return zeroVal, err
+				}
 				if ec.Directives.RequirePerm == nil {
 					var zeroVal *bool
 					return zeroVal, errors.New("directive requirePerm is not implemented")
 				}
-				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect)
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
 			}
 
 			next = directive1
@@ -804,11 +878,16 @@ func (ec *executionContext) _Query_thing(ctx context.Context, field graphql.Coll
 					var zeroVal *probe.Thing
 					return zeroVal, err
 				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *probe.Thing
+					return zeroVal, err
+				}
 				if ec.Directives.RequirePerm == nil {
 					var zeroVal *probe.Thing
 					return zeroVal, errors.New("directive requirePerm is not implemented")
 				}
-				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect)
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
 			}
 
 			next = directive1
@@ -881,11 +960,16 @@ func (ec *executionContext) _Query_search(ctx context.Context, field graphql.Col
 					var zeroVal *string
 					return zeroVal, err
 				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *string
+					return zeroVal, err
+				}
 				if ec.Directives.RequirePerm == nil {
 					var zeroVal *string
 					return zeroVal, errors.New("directive requirePerm is not implemented")
 				}
-				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect)
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
 			}
 
 			next = directive1
@@ -916,6 +1000,88 @@ func (ec *executionContext) fieldContext_Query_search(ctx context.Context, field
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_search_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_record(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_record(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Record(ctx, fc.Args["userId"].(*string), fc.Args["kinds"].([]Kind), fc.Args["input"].(Options))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "thing.record")
+				if err != nil {
+					var zeroVal *string
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal *string
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "thing:{userId|name}")
+				if err != nil {
+					var zeroVal *string
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *string
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 204)
+				if err != nil {
+					var zeroVal *string
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *string
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_record(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type String does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_record_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -957,11 +1123,16 @@ func (ec *executionContext) _Query_panics(ctx context.Context, field graphql.Col
 					var zeroVal *string
 					return zeroVal, err
 				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *string
+					return zeroVal, err
+				}
 				if ec.Directives.RequirePerm == nil {
 					var zeroVal *string
 					return zeroVal, errors.New("directive requirePerm is not implemented")
 				}
-				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect)
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
 			}
 
 			next = directive1
@@ -1037,11 +1208,16 @@ func (ec *executionContext) _Query_fails(ctx context.Context, field graphql.Coll
 					var zeroVal *string
 					return zeroVal, err
 				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *string
+					return zeroVal, err
+				}
 				if ec.Directives.RequirePerm == nil {
 					var zeroVal *string
 					return zeroVal, errors.New("directive requirePerm is not implemented")
 				}
-				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect)
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
 			}
 
 			next = directive1
@@ -1251,7 +1427,7 @@ func (ec *executionContext) _Thing_secret(ctx context.Context, field graphql.Col
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Thing().Secret(ctx, obj, fc.Args["level"].(*int))
+			return ec.Resolvers.Thing().Secret(ctx, obj, fc.Args["level"].(*int64))
 		},
 		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
 			directive0 := next
@@ -1277,11 +1453,16 @@ func (ec *executionContext) _Thing_secret(ctx context.Context, field graphql.Col
 					var zeroVal *string
 					return zeroVal, err
 				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *string
+					return zeroVal, err
+				}
 				if ec.Directives.RequirePerm == nil {
 					var zeroVal *string
 					return zeroVal, errors.New("directive requirePerm is not implemented")
 				}
-				return ec.Directives.RequirePerm(ctx, obj, directive0, action, verb, resource, effect)
+				return ec.Directives.RequirePerm(ctx, obj, directive0, action, verb, resource, effect, success)
 			}
 
 			next = directive1
@@ -2391,6 +2572,83 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputOptions(ctx context.Context, obj any) (Options, error) {
+	var it Options
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["isLoud"]; !present {
+		asMap["isLoud"] = false
+	}
+	if _, present := asMap["kind"]; !present {
+		asMap["kind"] = "SMALL"
+	}
+
+	fieldsInOrder := [...]string{"isLoud", "kind", "mustChangePassword", "inner", "extra"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "isLoud":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("isLoud"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IsLoud = data
+		case "kind":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kind"))
+			data, err := ec.unmarshalNKind2haliteᚋgraphᚋinternalᚋprobeᚋgeneratedᚐKind(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Kind = data
+		case "mustChangePassword":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("mustChangePassword"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MustChangePassword = data
+		case "inner":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("inner"))
+			data, err := ec.unmarshalOOwner2ᚖhaliteᚋgraphᚋinternalᚋprobeᚋgeneratedᚐOwner(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Inner = data
+		case "extra":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("extra"))
+			data, err := ec.unmarshalOMap2map(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Extra = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalOptions unmarshals raw into the Options input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalOptions(ctx context.Context, raw any) (Options, error) {
+	var out Options
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "Options", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputOwner(ctx context.Context, obj any) (Owner, error) {
 	var it Owner
 	if obj == nil {
@@ -2460,7 +2718,7 @@ func (ec *executionContext) unmarshalInputSearch(ctx context.Context, obj any) (
 			it.Owner = data
 		case "limit":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("limit"))
-			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -2569,6 +2827,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_search(ctx, field)
+				})
+		case "record":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_record(ctx, field)
 				})
 		case "panics":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -3084,6 +3348,35 @@ func (ec *executionContext) marshalNID2string(ctx context.Context, sel ast.Selec
 	return res
 }
 
+func (ec *executionContext) unmarshalNInt2int64(ctx context.Context, v any) (int64, error) {
+	res, err := graphql.UnmarshalInt64(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNInt2int64(ctx context.Context, sel ast.SelectionSet, v int64) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalInt64(v)
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Int!")
+	}
+	return res
+}
+
+func (ec *executionContext) unmarshalNKind2haliteᚋgraphᚋinternalᚋprobeᚋgeneratedᚐKind(ctx context.Context, v any) (Kind, error) {
+	var res Kind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNKind2haliteᚋgraphᚋinternalᚋprobeᚋgeneratedᚐKind(ctx context.Context, sel ast.SelectionSet, v Kind) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) unmarshalNOptions2haliteᚋgraphᚋinternalᚋprobeᚋgeneratedᚐOptions(ctx context.Context, v any) (Options, error) {
+	res, err := ec.unmarshalInputOptions(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNSearch2haliteᚋgraphᚋinternalᚋprobeᚋgeneratedᚐSearch(ctx context.Context, v any) (Search, error) {
 	res, err := ec.unmarshalInputSearch(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -3299,21 +3592,93 @@ func (ec *executionContext) marshalOBoolean2ᚖbool(ctx context.Context, sel ast
 	return res
 }
 
-func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*int, error) {
+func (ec *executionContext) unmarshalOID2ᚖstring(ctx context.Context, v any) (*string, error) {
 	if v == nil {
 		return nil, nil
 	}
-	res, err := graphql.UnmarshalInt(v)
+	res, err := graphql.UnmarshalID(v)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalOInt2ᚖint(ctx context.Context, sel ast.SelectionSet, v *int) graphql.Marshaler {
+func (ec *executionContext) marshalOID2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalInt(*v)
+	res := graphql.MarshalID(*v)
+	return res
+}
+
+func (ec *executionContext) unmarshalOInt2ᚖint64(ctx context.Context, v any) (*int64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalInt64(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOInt2ᚖint64(ctx context.Context, sel ast.SelectionSet, v *int64) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalInt64(*v)
+	return res
+}
+
+func (ec *executionContext) unmarshalOKind2ᚕhaliteᚋgraphᚋinternalᚋprobeᚋgeneratedᚐKindᚄ(ctx context.Context, v any) ([]Kind, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]Kind, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNKind2haliteᚋgraphᚋinternalᚋprobeᚋgeneratedᚐKind(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOKind2ᚕhaliteᚋgraphᚋinternalᚋprobeᚋgeneratedᚐKindᚄ(ctx context.Context, sel ast.SelectionSet, v []Kind) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNKind2haliteᚋgraphᚋinternalᚋprobeᚋgeneratedᚐKind(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalOMap2map(ctx context.Context, v any) (map[string]any, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalMap(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOMap2map(ctx context.Context, sel ast.SelectionSet, v map[string]any) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalMap(v)
 	return res
 }
 

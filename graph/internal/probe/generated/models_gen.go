@@ -2,7 +2,22 @@
 
 package generated
 
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+)
+
 type Mutation struct {
+}
+
+type Options struct {
+	IsLoud             bool           `json:"isLoud"`
+	Kind               Kind           `json:"kind"`
+	MustChangePassword *bool          `json:"mustChangePassword,omitempty"`
+	Inner              *Owner         `json:"inner,omitempty"`
+	Extra              map[string]any `json:"extra,omitempty"`
 }
 
 type Owner struct {
@@ -14,5 +29,60 @@ type Query struct {
 
 type Search struct {
 	Owner *Owner `json:"owner,omitempty"`
-	Limit *int   `json:"limit,omitempty"`
+	Limit *int64 `json:"limit,omitempty"`
+}
+
+type Kind string
+
+const (
+	KindSmall Kind = "SMALL"
+	KindLarge Kind = "LARGE"
+)
+
+var AllKind = []Kind{
+	KindSmall,
+	KindLarge,
+}
+
+func (e Kind) IsValid() bool {
+	switch e {
+	case KindSmall, KindLarge:
+		return true
+	}
+	return false
+}
+
+func (e Kind) String() string {
+	return string(e)
+}
+
+func (e *Kind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = Kind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid Kind", str)
+	}
+	return nil
+}
+
+func (e Kind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *Kind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e Kind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }
