@@ -41,6 +41,9 @@ type cli struct {
 		List   userListCmd   `cmd:"" help:"List the users, with their roles and their last sign-in."`
 		Passwd userPasswdCmd `cmd:"" help:"Set a user's password and end the user's sessions."`
 	} `cmd:"" help:"Users, at the command line. Each command leaves its row in the log."`
+	Settings struct {
+		Salt settingsSaltCmd `cmd:"" help:"Set how the Salt master is reached; only what is given changes."`
+	} `cmd:"" help:"Settings, at the command line. Each change leaves its row in the log."`
 	Version struct{} `cmd:"" help:"Print the version."`
 	Help    struct{} `cmd:"" help:"Print this help."`
 }
@@ -102,6 +105,8 @@ func run(ctx context.Context, args []string, io streams) int {
 		err = c.User.List.run(ctx, &c.common, io)
 	case "user passwd <name>":
 		err = c.User.Passwd.run(ctx, &c.common, io)
+	case "settings salt":
+		err = c.Settings.Salt.run(ctx, &c.common, io)
 	case "version":
 		_, err = fmt.Fprintln(io.out, version())
 	case "help":
@@ -156,8 +161,8 @@ func (u userAddCmd) run(ctx context.Context, c *common, io streams) error {
 }
 
 func (userListCmd) run(ctx context.Context, c *common, io streams) error {
-	return withConsole(ctx, c, io, func(ctx context.Context, console *directory.Console) error {
-		users, err := console.Users(ctx)
+	return withCore(ctx, c, io, func(ctx context.Context, k *core) error {
+		users, err := k.console.Users(ctx)
 		if err != nil {
 			return err
 		}
@@ -205,17 +210,17 @@ func (u userPasswdCmd) run(ctx context.Context, c *common, io streams) error {
 	})
 }
 
-// withPassword asks for a password and runs fn as withConsole does.
+// withPassword asks for a password and runs fn as withCore does.
 func withPassword(ctx context.Context, c *common, io streams, from passwordFlag, fn func(context.Context, *directory.Console, string) error) error {
 	password, err := from.read(io)
 	if err != nil {
 		return err
 	}
-	return withConsole(ctx, c, io, func(ctx context.Context, console *directory.Console) error { return fn(ctx, console, password) })
+	return withCore(ctx, c, io, func(ctx context.Context, k *core) error { return fn(ctx, k.console, password) })
 }
 
-// withConsole runs fn at the gate as whoever runs the command.
-func withConsole(ctx context.Context, c *common, io streams, fn func(context.Context, *directory.Console) error) error {
+// withCore runs fn as whoever runs the command.
+func withCore(ctx context.Context, c *common, io streams, fn func(context.Context, *core) error) error {
 	logger := c.logger(io.err)
 	where, closePlace, err := c.attach(ctx, logger)
 	if err != nil {
@@ -230,7 +235,7 @@ func withConsole(ctx context.Context, c *common, io streams, fn func(context.Con
 	if err := k.console.SeedRoles(ctx); err != nil {
 		return err
 	}
-	err = fn(guard.WithCaller(ctx, &guard.Caller{Name: "cli:" + osUser()}), k.console)
+	err = fn(guard.WithCaller(ctx, &guard.Caller{Name: "cli:" + osUser()}), k)
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code != fault.Internal {
 		return errors.New(f.Message)
 	}

@@ -43,7 +43,7 @@ func (c *Console) addUser(ctx context.Context, n NewUser, role string, builtin b
 	return c.guard.Do(ctx, guard.Action{
 		Name: "user.create", Resource: "user:" + n.Username, Effect: guard.Change, Success: http.StatusCreated, Anonymous: true,
 		Args:  map[string]any{"username": n.Username, "password": n.Password, "role": role, "must_change_pw": n.MustChangePassword},
-		Judge: allowed(reason),
+		Judge: guard.Allowed(reason),
 	}, func(ctx context.Context) error {
 		roles, err := c.service.Roles(ctx)
 		if err != nil {
@@ -65,7 +65,7 @@ func (c *Console) ResetPassword(ctx context.Context, name, password string) erro
 	return c.guard.Do(ctx, guard.Action{
 		Name: "user.password_reset", Resource: "user:" + name, Effect: guard.Change, Success: http.StatusNoContent, Anonymous: true,
 		Args:  map[string]any{"new_password": password, "must_change_pw": false},
-		Judge: allowed(commandLine),
+		Judge: guard.Allowed(commandLine),
 	}, func(ctx context.Context) error {
 		return c.service.resetPassword(ctx, "password", password, false, func(ctx context.Context) (User, error) {
 			u, err := c.service.store.UserNamed(ctx, name)
@@ -80,7 +80,7 @@ func (c *Console) ResetPassword(ctx context.Context, name, password string) erro
 // Users returns all users, by name whatever the case. Errors: AuditUnavailable.
 func (c *Console) Users(ctx context.Context) (users []User, err error) {
 	err = c.guard.Do(ctx, guard.Action{
-		Name: "user.list", Resource: "user:*", Anonymous: true, Judge: allowed(commandLine),
+		Name: "user.list", Resource: "user:*", Anonymous: true, Judge: guard.Allowed(commandLine),
 	}, func(ctx context.Context) error {
 		for {
 			page, err := c.service.Users(ctx, maxPage, len(users))
@@ -125,9 +125,3 @@ func (c *Console) Bootstrap(ctx context.Context, name, password string, tell fun
 	return err
 }
 
-// allowed is the Judge of what is allowed for the reason.
-func allowed(reason string) guard.Judge {
-	return func(context.Context) (policy.Verdict, error) {
-		return policy.Verdict{Allowed: true, Reason: reason}, nil
-	}
-}

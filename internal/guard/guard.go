@@ -64,6 +64,14 @@ func SignedIn(context.Context) (policy.Verdict, error) {
 	return policy.Verdict{Allowed: true, Reason: "signed in"}, nil
 }
 
+// Allowed is the Judge of what needs no permission because of who asks, such as whoever
+// runs the server's own commands: reason says so in the row.
+func Allowed(reason string) Judge {
+	return func(context.Context) (policy.Verdict, error) {
+		return policy.Verdict{Allowed: true, Reason: reason}, nil
+	}
+}
+
 // Recorder makes one entry durable. *audit.Recorder is one.
 type Recorder interface {
 	Record(e audit.Entry) (audit.Entry, error)
