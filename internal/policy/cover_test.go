@@ -37,6 +37,8 @@ func TestCovers(t *testing.T) {
 		{Permission{"?*", "*?*"}, Permission{"*?", "?**"}, true},
 		{Permission{"[a-c]", "*"}, Permission{"[bca]", "*"}, true},
 		{Permission{"[!\x00-\ud7ff]", "*"}, Permission{"[\ue000-\U0010ffff]", "*"}, true},
+		{Permission{"[\ue000-\U0010ffff]", "*"}, Permission{"[!\x00-\ud7ff]", "*"}, true}, // surrogates are no characters
+		{Permission{"[\x00-\ud7ff]", "*"}, Permission{"?", "*"}, false},
 		// What matches nothing is covered.
 		{Permission{"a", "b"}, Permission{"[b-a]", "*"}, true},
 		{Permission{"a", "b"}, Permission{"*", "x[b-a]"}, true},
