@@ -23,8 +23,8 @@ build: ## Build bin/halite
 	go build -o $(BIN) .
 
 .PHONY: run
-run: setup build ## Set up, build and serve on the embedded database in ./.data
-	@HALITE_DATA_DIR=$${HALITE_DATA_DIR:-$(CURDIR)/.data} LISTEN_PORT=$${LISTEN_PORT:-$(PORT)} ./$(BIN)
+run: setup build ## Set up, build and serve on the embedded database in ./.data; SALT=fake: with a Salt master to play with
+	@LISTEN_PORT=$${LISTEN_PORT:-$(PORT)} sh scripts/run.sh
 
 .PHONY: test
 test: setup web-setup check-format check-generated vet test-go test-web ## Run every check and test

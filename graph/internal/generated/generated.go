@@ -1856,7 +1856,7 @@ input CreateUserInput {
   "255 characters at most."
   displayName: String! = ""
   "An address, 255 characters at most."
-  email: String
+  email: String = null
   "8 to 1024 characters. It is never recorded."
   password: String!
   "Whether the user has to change the password at the first sign-in."
