@@ -34,9 +34,10 @@ type streams struct {
 type cli struct {
 	common
 
-	Serve   struct{}   `cmd:"" default:"1" help:"Serve the log (the default)."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date, or take it away."`
-	User    struct {
+	Serve    struct{}    `cmd:"" default:"1" help:"Serve the log (the default)."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to date, or take it away."`
+	Generate generateCmd `cmd:"" help:"Fill an empty log with made-up rows, for measurements."`
+	User     struct {
 		Add    userAddCmd    `cmd:"" help:"Add a user."`
 		List   userListCmd   `cmd:"" help:"List the users, with their roles and their last sign-in."`
 		Passwd userPasswdCmd `cmd:"" help:"Set a user's password and end the user's sessions."`
@@ -50,6 +51,23 @@ type cli struct {
 
 type migrateCmd struct {
 	Direction string `arg:"" optional:"" enum:"up,down" default:"up" help:"up, or down: refused while the log has rows."`
+}
+
+type generateCmd struct {
+	Rows   int64  `required:"" help:"How many rows to make up."`
+	Seed   uint64 `default:"1" help:"The same seed makes the same rows, but for their times."`
+	Months int    `default:"12" help:"Over how many months up to now they are spread."`
+}
+
+// Validate is called by kong.
+func (g *generateCmd) Validate() error {
+	if g.Rows < 1 {
+		return errors.New("--rows must be 1 or more")
+	}
+	if g.Months < 1 || g.Months > 1200 {
+		return errors.New("--months must be from 1 to 1200")
+	}
+	return nil
 }
 
 type userAddCmd struct {
@@ -99,6 +117,8 @@ func run(ctx context.Context, args []string, io streams) int {
 		err = serve(ctx, &c.common, io)
 	case "migrate", "migrate <direction>":
 		err = c.Migrate.run(ctx, &c.common, io)
+	case "generate":
+		err = c.Generate.run(ctx, &c.common, io)
 	case "user add <name>":
 		err = c.User.Add.run(ctx, &c.common, io)
 	case "user list":
@@ -128,6 +148,47 @@ func fail(io streams, code int, err error) int {
 }
 
 func (m migrateCmd) run(ctx context.Context, c *common, io streams) error {
+	return withOwner(ctx, c, io, func(store *db.DB) (err error) {
+		if m.Direction == "down" {
+			err = store.MigrateDown(ctx)
+		} else {
+			err = store.Migrate(ctx)
+		}
+		if err == nil {
+			_, _ = fmt.Fprintln(io.out, "the schema is", map[string]string{"up": "up to date", "down": "gone"}[m.Direction])
+		}
+		return err
+	})
+}
+
+func (g generateCmd) run(ctx context.Context, c *common, io streams) error {
+	return withOwner(ctx, c, io, func(store *db.DB) error {
+		if err := store.Migrate(ctx); err != nil {
+			return err
+		}
+		start := time.Now()
+		rate := func(rows int64) string {
+			return fmt.Sprintf("%d rows, %.0f a second", rows, float64(rows)/time.Since(start).Seconds())
+		}
+		said := start
+		err := store.Generate(ctx, db.Generation{Rows: g.Rows, Seed: g.Seed, Months: g.Months, Progress: func(rows int64) {
+			if time.Since(said) >= progressInterval {
+				said = time.Now()
+				_, _ = fmt.Fprintln(io.err, rate(rows))
+			}
+		}})
+		if err == nil {
+			_, _ = fmt.Fprintln(io.out, "made up", rate(g.Rows))
+		}
+		return err
+	})
+}
+
+// progressInterval is how often a long command says how far it is.
+const progressInterval = 5 * time.Second
+
+// withOwner runs fn on the database as its owner, beside a running server or without.
+func withOwner(ctx context.Context, c *common, io streams, fn func(*db.DB) error) error {
 	logger := c.logger(io.err)
 	where, closePlace, err := c.attach(ctx, logger)
 	if err != nil {
@@ -139,15 +200,7 @@ func (m migrateCmd) run(ctx context.Context, c *common, io streams) error {
 		return err
 	}
 	defer store.Close()
-	if m.Direction == "down" {
-		err = store.MigrateDown(ctx)
-	} else {
-		err = store.Migrate(ctx)
-	}
-	if err == nil {
-		_, _ = fmt.Fprintln(io.out, "the schema is", map[string]string{"up": "up to date", "down": "gone"}[m.Direction])
-	}
-	return err
+	return fn(store)
 }
 
 func (u userAddCmd) run(ctx context.Context, c *common, io streams) error {
