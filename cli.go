@@ -34,8 +34,11 @@ type streams struct {
 type cli struct {
 	common
 
-	Serve    struct{}    `cmd:"" default:"1" help:"Serve the log (the default)."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to date, or take it away."`
+	Serve   struct{}   `cmd:"" default:"1" help:"Serve the log (the default)."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date, or take it away."`
+	Rank    struct {
+		Rebuild rankRebuildCmd `cmd:"" help:"Empty the rank index and build it anew, beside a running server or without one."`
+	} `cmd:"" help:"The index behind totals and offsets."`
 	Generate generateCmd `cmd:"" help:"Fill an empty log with made-up rows, for measurements."`
 	User     struct {
 		Add    userAddCmd    `cmd:"" help:"Add a user."`
@@ -52,6 +55,8 @@ type cli struct {
 type migrateCmd struct {
 	Direction string `arg:"" optional:"" enum:"up,down" default:"up" help:"up, or down: refused while the log has rows."`
 }
+
+type rankRebuildCmd struct{}
 
 type generateCmd struct {
 	Rows   int64  `required:"" help:"How many rows to make up."`
@@ -117,6 +122,8 @@ func run(ctx context.Context, args []string, io streams) int {
 		err = serve(ctx, &c.common, io)
 	case "migrate", "migrate <direction>":
 		err = c.Migrate.run(ctx, &c.common, io)
+	case "rank rebuild":
+		err = c.Rank.Rebuild.run(ctx, &c.common, io)
 	case "generate":
 		err = c.Generate.run(ctx, &c.common, io)
 	case "user add <name>":
@@ -166,26 +173,52 @@ func (g generateCmd) run(ctx context.Context, c *common, io streams) error {
 		if err := store.Migrate(ctx); err != nil {
 			return err
 		}
-		start := time.Now()
-		rate := func(rows int64) string {
-			return fmt.Sprintf("%d rows, %.0f a second", rows, float64(rows)/time.Since(start).Seconds())
-		}
-		said := start
-		err := store.Generate(ctx, db.Generation{Rows: g.Rows, Seed: g.Seed, Months: g.Months, Progress: func(rows int64) {
-			if time.Since(said) >= progressInterval {
-				said = time.Now()
-				_, _ = fmt.Fprintln(io.err, rate(rows))
-			}
-		}})
+		p := newProgress(io.err)
+		err := store.Generate(ctx, db.Generation{Rows: g.Rows, Seed: g.Seed, Months: g.Months, Progress: p.tell})
 		if err == nil {
-			_, _ = fmt.Fprintln(io.out, "made up", rate(g.Rows))
+			_, _ = fmt.Fprintln(io.out, "made up", p)
 		}
 		return err
 	})
 }
 
-// progressInterval is how often a long command says how far it is.
+func (rankRebuildCmd) run(ctx context.Context, c *common, io streams) error {
+	return withOwner(ctx, c, io, func(store *db.DB) error {
+		p := newProgress(io.err)
+		err := store.RebuildRank(ctx, p.tell)
+		if err == nil {
+			_, _ = fmt.Fprintln(io.out, "the rank index covers", p)
+		}
+		return err
+	})
+}
+
+// progress says now and then how far a long command is.
+type progress struct {
+	out         io.Writer
+	start, said time.Time
+	rows        int64
+}
+
 const progressInterval = 5 * time.Second
+
+func newProgress(out io.Writer) *progress {
+	now := time.Now()
+	return &progress{out: out, start: now, said: now}
+}
+
+// tell is told how many rows are done.
+func (p *progress) tell(rows int64) {
+	p.rows = rows
+	if now := time.Now(); now.Sub(p.said) >= progressInterval {
+		p.said = now
+		_, _ = fmt.Fprintln(p.out, p)
+	}
+}
+
+func (p *progress) String() string {
+	return fmt.Sprintf("%d rows, %.0f a second", p.rows, float64(p.rows)/time.Since(p.start).Seconds())
+}
 
 // withOwner runs fn on the database as its owner, beside a running server or without.
 func withOwner(ctx context.Context, c *common, io streams, fn func(*db.DB) error) error {

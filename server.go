@@ -148,6 +148,7 @@ func serve(ctx context.Context, c *common, io streams) error {
 		}
 	})
 	defer stopPartitions()
+	defer k.store.KeepRank()()
 
 	select {
 	case <-ctx.Done():

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -50,8 +51,9 @@ type DB struct {
 	opool  *pgxpool.Pool
 	logger *slog.Logger
 
-	limited bool          // the serving role is not the owner
-	reads   chan struct{} // a slot for each reader of the log under way
+	limited bool                  // the serving role is not the owner
+	reads   chan struct{}         // a slot for each reader of the log under way
+	oldest  atomic.Pointer[place] // the first entry, as it was found last
 	writer  writer
 }
 

@@ -17,52 +17,104 @@ const entryColumns = `id, at, user_id, action, resource, args_json, coalesce(sal
 	duration_ms, coalesce(username, ''), coalesce(verb, ''), coalesce(reason, ''), coalesce(request_id, ''),
 	coalesce(source_ip, ''), coalesce(user_agent, '')`
 
-// List implements audit.Reader. Total and page are both taken of the ids up to the
-// head as it was at first: entries are immutable and ids contiguous, so they agree
-// whatever is written meanwhile. Without a filter both are arithmetic on ids.
+// byRange and byIDs read a page's entries. Both name the time too, so that only the
+// partitions that hold them are looked into: the whole log's blocks around a range say
+// what its times are at most.
+var (
+	byRange = `SELECT ` + entryColumns + ` FROM audit_log WHERE id >= $1 AND id <= $2
+		AND at >= coalesce((SELECT at FROM audit_rank WHERE ` + logBlocks + ` AND id <= $1 ORDER BY id DESC LIMIT 1), '-infinity')
+		AND at <= coalesce((SELECT at FROM audit_rank WHERE ` + logBlocks + ` AND id >= $2 ORDER BY id LIMIT 1), $3) ORDER BY id DESC`
+	byIDs = `SELECT ` + entryColumns + ` FROM audit_log WHERE id = ANY ($1) AND at >= $2 AND at <= $3 ORDER BY id DESC`
+)
+
+// List implements audit.Reader. Everything is taken of the ids up to the head as it was
+// at first: entries are immutable and ids contiguous, so total and page agree whatever
+// is written meanwhile. Times are turned into ids; what the filter names beside them is
+// looked up in the rank index, and without that both are arithmetic on ids.
 func (d *DB) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 	var page audit.Page
-	var first, last int64
+	if q.Limit > 0 {
+		page.Entries = []audit.Entry{}
+	}
+	f, ok := storable(q.Filter)
+	if !ok {
+		return page, nil
+	}
 	select {
 	case d.reads <- struct{}{}:
 		defer func() { <-d.reads }()
 	case <-ctx.Done():
 		return page, ctx.Err()
 	}
-	err := d.pool.QueryRow(ctx, `SELECT coalesce((SELECT id FROM audit_log ORDER BY id LIMIT 1), last_id + 1), last_id FROM audit_head`,
-		pgx.QueryExecModeCacheStatement).Scan(&first, &last)
+	s, err := d.span(ctx)
 	if err != nil {
-		return page, fmt.Errorf("read the head of the log: %w", err)
+		return page, err
 	}
-	w := where(q.Filter, last)
-	if q.Counted {
-		page.Total = last - first + 1
-		if !q.Filter.Empty() {
-			err := d.pool.QueryRow(ctx, "SELECT count(*) FROM audit_log"+w.sql, w.cached()...).Scan(&page.Total)
-			if err != nil {
-				return page, fmt.Errorf("count entries: %w", err)
-			}
+	lo, hi, err := d.within(ctx, s, f)
+	if err != nil || hi < lo {
+		return page, err
+	}
+	if k := keyOf(f); k.kind != ofLog || f.Decision != nil {
+		l, err := d.locate(ctx, k, f.Decision, lo, hi, q.Offset, max(q.Limit, 0))
+		if err != nil {
+			return page, err
 		}
+		if q.Counted {
+			page.Total = l.total
+		}
+		if len(l.ids) == 0 {
+			return page, nil
+		}
+		from, to := s.first.at, s.last.at
+		if l.from != nil && l.from.After(from) {
+			from = *l.from
+		}
+		if l.to != nil && l.to.Before(to) {
+			to = *l.to
+		}
+		page.Entries, err = d.entries(ctx, len(l.ids), byIDs, l.ids, from, to)
+		return page, err
 	}
-	if q.Limit <= 0 {
+	total := hi - lo + 1
+	if q.Counted {
+		page.Total = total
+	}
+	if q.Limit <= 0 || q.Offset >= total {
 		return page, nil
 	}
-	if q.Filter.Empty() { // the page is a range of ids
-		w = where(q.Filter, last-q.Offset)
-		w.add("id >", last-q.Offset-int64(q.Limit))
+	newest := hi - q.Offset
+	oldest := max(lo, newest-int64(q.Limit)+1)
+	page.Entries, err = d.entries(ctx, int(newest-oldest+1), byRange, oldest, newest, s.last.at)
+	return page, err
+}
+
+// storable is f as rows can hold it. It reports false if f selects nothing whatever the
+// log holds.
+func storable(f audit.Filter) (audit.Filter, bool) {
+	if f.Decision != nil && *f.Decision != audit.Allow && *f.Decision != audit.Deny {
+		return f, false
 	}
-	sql := "SELECT " + entryColumns + " FROM audit_log" + w.sql + " ORDER BY id DESC LIMIT " + w.param(q.Limit)
-	if !q.Filter.Empty() {
-		sql += " OFFSET " + w.param(q.Offset)
+	if f.Since != nil && f.Until != nil && !f.Since.Before(*f.Until) {
+		return f, false
 	}
-	rows, err := d.pool.Query(ctx, sql, w.cached()...)
+	if f.Action != nil {
+		action := strings.ToValidUTF8(strings.ReplaceAll(*f.Action, "\x00", "\uFFFD"), "\uFFFD")
+		f.Action = &action
+	}
+	return f, true
+}
+
+// entries runs one of the statements that read a page of n entries.
+func (d *DB) entries(ctx context.Context, n int, sql string, args ...any) ([]audit.Entry, error) {
+	rows, err := d.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
 	if err != nil {
-		return page, fmt.Errorf("read entries: %w", err)
+		return nil, fmt.Errorf("read entries: %w", err)
 	}
-	if page.Entries, err = pgx.AppendRows(make([]audit.Entry, 0, min(q.Limit, audit.MaxLimit)), rows, scanEntry); err != nil {
-		return page, fmt.Errorf("read entries: %w", err)
+	out, err := pgx.AppendRows(make([]audit.Entry, 0, n), rows, scanEntry)
+	if err != nil {
+		return nil, fmt.Errorf("read entries: %w", err)
 	}
-	return page, nil
+	return out, nil
 }
 
 // Get implements audit.Reader.
@@ -86,50 +138,4 @@ func scanEntry(row pgx.CollectableRow) (e audit.Entry, err error) {
 		&e.DurationMS, &e.Username, &e.Verb, &e.Reason, &e.RequestID, &e.SourceIP, &e.UserAgent)
 	e.At = e.At.UTC()
 	return e, err
-}
-
-// condition is a WHERE clause under construction; values are parameters always.
-type condition struct {
-	sql  string
-	args []any
-}
-
-func where(f audit.Filter, lastID int64) *condition {
-	c := &condition{}
-	c.add("id <=", lastID)
-	if f.UserID != nil {
-		c.add("user_id =", *f.UserID)
-	}
-	if f.Action != nil {
-		c.add("action =", strings.ToValidUTF8(strings.ReplaceAll(*f.Action, "\x00", "\uFFFD"), "\uFFFD"))
-	}
-	if f.Decision != nil {
-		c.add("decision =", strings.ToValidUTF8(strings.ReplaceAll(string(*f.Decision), "\x00", "\uFFFD"), "\uFFFD"))
-	}
-	if f.Since != nil {
-		c.add("at >=", *f.Since)
-	}
-	if f.Until != nil {
-		c.add("at <", *f.Until)
-	}
-	return c
-}
-
-func (c *condition) add(left string, value any) {
-	word := " AND "
-	if c.sql == "" {
-		word = " WHERE "
-	}
-	c.sql += word + left + " " + c.param(value)
-}
-
-// param adds a value and returns its placeholder.
-func (c *condition) param(value any) string {
-	c.args = append(c.args, value)
-	return fmt.Sprintf("$%d", len(c.args))
-}
-
-// cached is the arguments of a statement that is worth preparing.
-func (c *condition) cached() []any {
-	return append([]any{pgx.QueryExecModeCacheStatement}, c.args...)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"halite/db"
 	"halite/internal/audit"
 	"halite/internal/pgtest"
 )
@@ -64,36 +65,7 @@ func TestList(t *testing.T) {
 	c := pgtest.Conn(t, u, "halite")
 	for range 250 {
 		q := randomQuery(rnd, all)
-		page, err := d.List(t.Context(), q)
-		if err != nil {
-			t.Fatalf("%+v: %v", q, err)
-		}
-		clause, args := plainSQL(q.Filter)
-		var total int64
-		if err := c.QueryRow(t.Context(), "SELECT count(*) FROM audit_log"+clause, args...).Scan(&total); err != nil {
-			t.Fatal(err)
-		}
-		rows, err := c.Query(t.Context(), fmt.Sprintf("SELECT id FROM audit_log%s ORDER BY at DESC, id DESC LIMIT %d OFFSET %d", clause, q.Limit, q.Offset), args...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := audit.Page{Entries: []audit.Entry{}}
-		if q.Counted {
-			want.Total = total
-		}
-		for _, id := range ids {
-			want.Entries = append(want.Entries, all[id-1])
-		}
-		if q.Limit == 0 {
-			want.Entries = nil
-		}
-		if diff := cmp.Diff(want, page); diff != "" {
-			t.Fatalf("%+v:\n%.3000s", q, diff)
-		}
+		checkList(t, d, c, q, func(id int64) audit.Entry { return all[id-1] })
 	}
 	for _, e := range all[:20] {
 		if got, err := d.Get(t.Context(), e.ID); err != nil || !cmp.Equal(got, e) {
@@ -105,6 +77,47 @@ func TestList(t *testing.T) {
 			t.Errorf("Get(%d): %v, want %v", id, err, audit.ErrNotFound)
 		}
 	}
+}
+
+// checkList holds a page and its total against plain SQL. byID are the log's entries.
+func checkList(t *testing.T, d *db.DB, c *pgx.Conn, q audit.Query, byID func(int64) audit.Entry) {
+	t.Helper()
+	page, err := d.List(t.Context(), q)
+	if err != nil {
+		t.Fatalf("%s: %v", show(q), err)
+	}
+	clause, args := plainSQL(q.Filter)
+	var total int64
+	if err := c.QueryRow(t.Context(), "SELECT count(*) FROM audit_log"+clause, args...).Scan(&total); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := c.Query(t.Context(), fmt.Sprintf("SELECT id FROM audit_log%s ORDER BY at DESC, id DESC LIMIT %d OFFSET %d", clause, q.Limit, q.Offset), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := audit.Page{Entries: []audit.Entry{}}
+	if q.Counted {
+		want.Total = total
+	}
+	for _, id := range ids {
+		want.Entries = append(want.Entries, byID(id))
+	}
+	if q.Limit == 0 {
+		want.Entries = nil
+	}
+	if diff := cmp.Diff(want, page); diff != "" {
+		t.Fatalf("%s:\n%.3000s", show(q), diff)
+	}
+}
+
+// show is a query with its pointers followed.
+func show(q audit.Query) string {
+	clause, args := plainSQL(q.Filter)
+	return fmt.Sprintf("limit %d offset %d counted %t%s %q", q.Limit, q.Offset, q.Counted, clause, args)
 }
 
 func randomQuery(rnd *rand.Rand, all []audit.Entry) audit.Query {

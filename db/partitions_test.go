@@ -65,7 +65,10 @@ func TestMissingPartition(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := []string{"audit_log_action_idx", "audit_log_deny_idx", "audit_log_pkey", "audit_log_user_idx"}
+			want := []string{
+				"audit_log_action_allow_idx", "audit_log_action_deny_idx", "audit_log_allow_idx", "audit_log_deny_idx", "audit_log_pkey",
+				"audit_log_user_action_allow_idx", "audit_log_user_action_deny_idx", "audit_log_user_allow_idx", "audit_log_user_deny_idx",
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("indexes of %s:\n%s", p, diff)
 			}

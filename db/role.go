@@ -14,12 +14,15 @@ import (
 
 // grants is everything that the serving role may do. $role stands for its name.
 var grants = []string{
-	"REVOKE ALL ON audit_log, audit_head FROM $role",
+	"REVOKE ALL ON audit_log, audit_head, audit_rank, leases FROM $role",
 	"GRANT USAGE ON SCHEMA public TO $role",
 	"GRANT SELECT, INSERT ON audit_log TO $role",
 	"GRANT SELECT ON audit_head TO $role",
 	"GRANT UPDATE (last_id, last_at) ON audit_head TO $role",
 	"GRANT SELECT, UPDATE ON settings TO $role",
+	"GRANT SELECT, INSERT ON audit_rank TO $role",
+	"GRANT SELECT ON leases TO $role",
+	"GRANT UPDATE (holder, expires_at) ON leases TO $role",
 	"GRANT SELECT, INSERT, UPDATE, DELETE ON users, roles, permissions, user_roles, sessions, audit_intents TO $role",
 }
 
@@ -87,6 +90,10 @@ func (d *DB) grant(ctx context.Context, role string) error {
 			AND NOT has_table_privilege($1, 'audit_log', 'DELETE, TRUNCATE, TRIGGER')
 			AND has_column_privilege($1, 'audit_head', 'last_id', 'UPDATE')
 			AND NOT has_table_privilege($1, 'audit_head', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
+			AND has_table_privilege($1, 'audit_rank', 'SELECT') AND has_table_privilege($1, 'audit_rank', 'INSERT')
+			AND NOT has_any_column_privilege($1, 'audit_rank', 'UPDATE') AND NOT has_table_privilege($1, 'audit_rank', 'DELETE, TRUNCATE, TRIGGER')
+			AND has_column_privilege($1, 'leases', 'holder', 'UPDATE')
+			AND NOT has_table_privilege($1, 'leases', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
 			AND has_table_privilege($1, 'users', 'DELETE') AND has_table_privilege($1, 'roles', 'DELETE')
 			AND has_table_privilege($1, 'permissions', 'DELETE') AND has_table_privilege($1, 'user_roles', 'DELETE')
 			AND has_table_privilege($1, 'settings', 'UPDATE') AND has_table_privilege($1, 'sessions', 'DELETE') AND has_table_privilege($1, 'audit_intents', 'DELETE') AND has_schema_privilege($1, 'public', 'USAGE')`, role).Scan(&ok)

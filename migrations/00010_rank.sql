@@ -29,20 +29,30 @@ CREATE TABLE leases (
 );
 INSERT INTO leases (task, holder, expires_at) VALUES ('rank', '00000000-0000-0000-0000-000000000000', '-infinity');
 
--- The entries of each key, allowed and denied apart, are one range of an index each, in the order of ids.
+-- The allowed and the denied entries of each key are one range of one index, in the order of ids. Apart, so that the rare ones
+-- among many of the other kind are found without walking through those; together they are no larger than an index of both
+-- with the decision in it.
 DROP INDEX audit_log_user_idx;
 DROP INDEX audit_log_action_idx;
 DROP INDEX audit_log_deny_idx;
-CREATE INDEX audit_log_decision_idx ON audit_log (decision, id);
-CREATE INDEX audit_log_user_idx ON audit_log (user_id, decision, id);
-CREATE INDEX audit_log_action_idx ON audit_log (action, decision, id);
-CREATE INDEX audit_log_user_action_idx ON audit_log (user_id, action, decision, id);
+CREATE INDEX audit_log_allow_idx ON audit_log (id) WHERE decision = 'allow';
+CREATE INDEX audit_log_deny_idx ON audit_log (id) WHERE decision = 'deny';
+CREATE INDEX audit_log_user_allow_idx ON audit_log (user_id, id) WHERE decision = 'allow';
+CREATE INDEX audit_log_user_deny_idx ON audit_log (user_id, id) WHERE decision = 'deny';
+CREATE INDEX audit_log_action_allow_idx ON audit_log (action, id) WHERE decision = 'allow';
+CREATE INDEX audit_log_action_deny_idx ON audit_log (action, id) WHERE decision = 'deny';
+CREATE INDEX audit_log_user_action_allow_idx ON audit_log (user_id, action, id) WHERE decision = 'allow';
+CREATE INDEX audit_log_user_action_deny_idx ON audit_log (user_id, action, id) WHERE decision = 'deny';
 
 -- +goose Down
-DROP INDEX audit_log_decision_idx;
-DROP INDEX audit_log_user_idx;
-DROP INDEX audit_log_action_idx;
-DROP INDEX audit_log_user_action_idx;
+DROP INDEX audit_log_allow_idx;
+DROP INDEX audit_log_deny_idx;
+DROP INDEX audit_log_user_allow_idx;
+DROP INDEX audit_log_user_deny_idx;
+DROP INDEX audit_log_action_allow_idx;
+DROP INDEX audit_log_action_deny_idx;
+DROP INDEX audit_log_user_action_allow_idx;
+DROP INDEX audit_log_user_action_deny_idx;
 CREATE INDEX audit_log_user_idx ON audit_log (user_id, id, action, decision);
 CREATE INDEX audit_log_action_idx ON audit_log (action, id, decision);
 CREATE INDEX audit_log_deny_idx ON audit_log (id, action) WHERE decision = 'deny';

@@ -1,0 +1,58 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"halite/internal/audit"
+)
+
+// RankBlockSize is the size of blocks that the program builds.
+const RankBlockSize = blockSize
+
+// Querier is what a builder of the rank index works on.
+type Querier = querier
+
+// RankBuilder is a builder of the rank index with blocks of a test's size.
+type RankBuilder struct{ *rankBuilder }
+
+// NewRankBuilder works on the connections that serve requests, or, if wrap is not nil,
+// on what it makes of them.
+func NewRankBuilder(d *DB, block, batch int64, wrap func(Querier) Querier) RankBuilder {
+	b := newRankBuilder(d.pool)
+	b.block, b.batch = block, batch
+	if wrap != nil {
+		b.conn = wrap(b.conn)
+	}
+	return RankBuilder{b}
+}
+
+// Step builds a batch.
+func (b RankBuilder) Step(ctx context.Context) (int64, error) { return b.step(ctx) }
+
+// Keep is KeepRank with this builder.
+func (b RankBuilder) Keep(d *DB) (stop func()) { return d.keepRank(b.rankBuilder) }
+
+// Rebuild is RebuildRank with blocks of this builder's size.
+func (b RankBuilder) Rebuild(ctx context.Context, d *DB) error {
+	owner := newRankBuilder(d.opool)
+	owner.block, owner.batch = b.block, b.batch
+	return d.rebuildRank(ctx, owner, func(int64) {})
+}
+
+// LocateSQL is the statement that counts and finds a page of a filter.
+func LocateSQL(f audit.Filter) string { return locateSQL[locateShape(keyOf(f).kind, f.Decision)] }
+
+// Lease is a lease of the rank index, of a new holder.
+type Lease struct{ lease }
+
+// NewLease lasts for ttl from when it is taken.
+func NewLease(d *DB, ttl time.Duration) Lease {
+	return Lease{lease{db: d.app, task: "rank", holder: uuid.New(), ttl: ttl}}
+}
+
+func (l Lease) Take(ctx context.Context) (bool, error) { return l.take(ctx) }
+func (l Lease) Seize(ctx context.Context) error        { return l.seize(ctx) }
+func (l Lease) Release(ctx context.Context) error      { return l.release(ctx) }

@@ -1,0 +1,96 @@
+package db
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"halite/internal/audit"
+)
+
+// The rank index says where entries stand among those that a filter selects, so that a
+// total and a page at any offset cost the same at any depth.
+//
+// Every blockSize-th entry of a key closes a block of the key: a row of audit_rank, with
+// the number of allowed and of denied entries of the key up to it. Entries are immutable
+// and ids contiguous, so such a row is true for ever. What lies between two rows, and
+// behind the last one, is counted in an index of audit_log; no key has more than a
+// block there, however rare or frequent it is, once the index has caught up.
+//
+// A reader never needs to know how far the index has come: a row that is missing makes
+// the range to be counted longer, and the answer is the same. Counts start somewhere
+// (at the first entry that there was when the index was begun), so only the difference
+// of two of them means something, and both must be read in one statement, since a
+// rebuild may start them elsewhere.
+
+// blockSize is how many entries of a key make a block. See docs/adr/0009.
+const blockSize = 1024
+
+// rankKind says what a key consists of.
+type rankKind int
+
+// The parts of a key. An entry belongs to four keys.
+const (
+	ofUser   rankKind = 1 << iota // the entries of a user
+	ofAction                      // the entries with an action
+	ofNobody                      // the entries without a user
+
+	ofLog rankKind = 0 // every entry
+)
+
+var rankKinds = []rankKind{ofLog, ofUser, ofNobody, ofAction, ofUser | ofAction, ofNobody | ofAction}
+
+// rankKey is what a filter can name. Parts that the kind does not have are zero.
+type rankKey struct {
+	kind   rankKind
+	user   uuid.UUID
+	action string
+}
+
+// keyOf is the key of a filter.
+func keyOf(f audit.Filter) (k rankKey) {
+	if f.UserID != nil {
+		k.kind |= ofUser
+		k.user = *f.UserID
+	}
+	if f.Action != nil {
+		k.kind |= ofAction
+		k.action = *f.Action
+	}
+	return k
+}
+
+// keysOf are the keys of an entry, the whole log's first.
+func keysOf(user uuid.NullUUID, action string) [4]rankKey {
+	kind := ofNobody
+	if user.Valid {
+		kind = ofUser
+	}
+	return [4]rankKey{
+		{kind: ofLog}, {kind: kind, user: user.UUID}, {kind: ofAction, action: action}, {kind: kind | ofAction, user: user.UUID, action: action},
+	}
+}
+
+// blocks is the condition for the rows of a key in audit_rank; user and action are SQL.
+func (k rankKind) blocks(user, action string) string {
+	return fmt.Sprintf("kind = %d AND user_id = %s AND action = %s", k, user, action)
+}
+
+// entries is the condition for the entries of a key in audit_log.
+func (k rankKind) entries(user, action string) string {
+	var terms []string
+	if k&ofUser != 0 {
+		terms = append(terms, "user_id = "+user)
+	}
+	if k&ofNobody != 0 {
+		terms = append(terms, "user_id IS NULL")
+	}
+	if k&ofAction != 0 {
+		terms = append(terms, "action = "+action)
+	}
+	return strings.Join(append(terms, ""), " AND ")
+}
+
+// logBlocks is the condition for the whole log's blocks: every blockSize-th id.
+var logBlocks = ofLog.blocks("'00000000-0000-0000-0000-000000000000'", "''")

@@ -1,0 +1,125 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"halite/internal/audit"
+)
+
+// located is what the rank index says about a page.
+type located struct {
+	total    int64      // entries that the filter selects
+	ids      []int64    // of the page's entries, newest first
+	from, to *time.Time // the ids' times are not outside of these; nil: not known
+}
+
+// locate counts the entries of a key among the ids from lo to hi, and finds those of the
+// page. It reads indexes alone, two blocks of entries at most, and the page's.
+func (d *DB) locate(ctx context.Context, k rankKey, decision *audit.Decision, lo, hi, offset int64, limit int) (l located, err error) {
+	err = d.pool.QueryRow(ctx, locateSQL[locateShape(k.kind, decision)], pgx.QueryExecModeCacheStatement,
+		k.user, k.action, lo, hi, offset, limit).Scan(&l.total, &l.ids, &l.from, &l.to)
+	if err != nil {
+		return l, fmt.Errorf("locate entries: %w", err)
+	}
+	return l, nil
+}
+
+type shape struct {
+	kind     rankKind
+	decision audit.Decision // empty: either
+}
+
+func locateShape(k rankKind, decision *audit.Decision) shape {
+	if decision == nil {
+		return shape{kind: k}
+	}
+	return shape{k, *decision}
+}
+
+var locateSQL = makeLocateSQL()
+
+func makeLocateSQL() map[shape]string {
+	out := map[shape]string{}
+	for _, k := range []rankKind{ofLog, ofUser, ofAction, ofUser | ofAction} {
+		for _, d := range []audit.Decision{"", audit.Allow, audit.Deny} {
+			out[shape{k, d}] = shape{k, d}.sql()
+		}
+	}
+	return out
+}
+
+// sql is the statement of locate. Its parameters are the user, the action, the first and
+// the last id of the range, the offset and the limit.
+//
+// bottom and top are the first and the last block that end inside the range (or just
+// before it). Between them lies the difference of their counts; what lies outside of
+// them, below and above, is counted. If there are none, all of the range is below.
+//
+// The page's first entry is found from above: either it lies among those above, or the
+// block where the count passes it is looked up, and the entries that are left are passed
+// over from that block's end downwards.
+func (s shape) sql() string {
+	const text = `
+WITH bottom AS MATERIALIZED (
+	SELECT id, $count AS n FROM audit_rank WHERE $blocks AND id >= $3::bigint - 1 AND id <= $4::bigint ORDER BY id LIMIT 1
+), top AS MATERIALIZED (
+	SELECT id, $count AS n FROM audit_rank WHERE $blocks AND id >= $3 - 1 AND id <= $4 ORDER BY id DESC LIMIT 1
+), edges AS MATERIALIZED (
+	SELECT sum(c.n) FILTER (WHERE NOT e.above)::bigint AS below, sum(c.n) FILTER (WHERE e.above)::bigint AS above
+	FROM (VALUES (false, $3, coalesce((SELECT id FROM bottom), $4)), (true, coalesce((SELECT id FROM top), $4) + 1, $4)) AS e (above, lo, hi)
+	CROSS JOIN LATERAL (SELECT $counts AS n) AS c
+), start AS MATERIALIZED (
+	SELECT r.id, $count - t.wanted AS skip
+	FROM (SELECT top.n - ($5 - edges.above) AS wanted FROM top, edges WHERE $5 >= edges.above) AS t
+	CROSS JOIN LATERAL (
+		SELECT * FROM audit_rank WHERE $blocks AND $count >= greatest(t.wanted, (SELECT n FROM bottom)) ORDER BY $count LIMIT 1
+	) AS r
+), page AS MATERIALIZED (
+	SELECT array(
+		SELECT id FROM ($newest) AS e ORDER BY id DESC
+		OFFSET coalesce((SELECT skip FROM start), $5::bigint) LIMIT $6::int
+	) AS ids
+)
+SELECT coalesce((SELECT n FROM top) - (SELECT n FROM bottom), 0) + below + above, ids,
+	(SELECT at FROM audit_rank WHERE $log AND id <= ids[cardinality(ids)] ORDER BY id DESC LIMIT 1),
+	(SELECT at FROM audit_rank WHERE $log AND id >= ids[1] ORDER BY id LIMIT 1)
+FROM edges, page`
+	count := map[audit.Decision]string{"": "(allowed + denied)", audit.Allow: "allowed", audit.Deny: "denied"}[s.decision]
+	return strings.NewReplacer("$counts", s.counts("$1", "$2", "e.lo", "e.hi"), "$count", count, "$blocks", s.kind.blocks("$1::uuid", "$2::text"),
+		"$newest", s.newest("$1", "$2", "$3", "coalesce((SELECT id FROM start), $4)"), "$log", logBlocks).Replace(text)
+}
+
+// decisions are those that a shape selects: entries of either are kept apart in the
+// indexes, and every range of entries is one range for each.
+func (s shape) decisions() []audit.Decision {
+	if s.decision == "" {
+		return []audit.Decision{audit.Allow, audit.Deny}
+	}
+	return []audit.Decision{s.decision}
+}
+
+// counts is an expression: how many entries there are from lo to hi.
+func (s shape) counts(user, action, lo, hi string) string {
+	var out []string
+	for _, d := range s.decisions() {
+		out = append(out, fmt.Sprintf("(SELECT count(*) FROM audit_log WHERE %sdecision = '%s' AND id >= %s AND id <= %s)",
+			s.kind.entries(user, action), d, lo, hi))
+	}
+	return strings.Join(out, " + ")
+}
+
+// newest is a query: the ids of the entries from lo to hi, for each decision from the
+// newest down.
+func (s shape) newest(user, action, lo, hi string) string {
+	var out []string
+	for _, d := range s.decisions() {
+		out = append(out, fmt.Sprintf("(SELECT id FROM audit_log WHERE %sdecision = '%s' AND id >= %s AND id <= %s ORDER BY id DESC)",
+			s.kind.entries(user, action), d, lo, hi))
+	}
+	return strings.Join(out, " UNION ALL ")
+}
