@@ -169,7 +169,9 @@ func newPool(ctx context.Context, url string, conns int32, role string) (*pgxpoo
 		"SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; " +
 		"SET client_encoding = 'UTF8'; SET standard_conforming_strings = on"
 	if conns > ownerConns { // serving; migrations may take their time
-		setup += "; SET statement_timeout = '20s'"
+		// A prepared statement is planned once: planning over all partitions takes longer than
+		// the statements themselves, and would be done five times before it is given up.
+		setup += "; SET statement_timeout = '20s'; SET plan_cache_mode = force_generic_plan"
 	}
 	if role != "" {
 		setup += "; SET ROLE " + pgx.Identifier{role}.Sanitize()

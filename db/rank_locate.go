@@ -22,7 +22,7 @@ type located struct {
 // page. It reads indexes alone, two blocks of entries at most, and the page's.
 func (d *DB) locate(ctx context.Context, k rankKey, decision *audit.Decision, lo, hi, offset int64, limit int) (l located, err error) {
 	err = d.pool.QueryRow(ctx, locateSQL[locateShape(k.kind, decision)], pgx.QueryExecModeCacheStatement,
-		k.user, k.action, lo, hi, offset, limit).Scan(&l.total, &l.ids, &l.from, &l.to)
+		k.user, k.action, lo, hi, min(offset, hi-lo+1), limit).Scan(&l.total, &l.ids, &l.from, &l.to)
 	if err != nil {
 		return l, fmt.Errorf("locate entries: %w", err)
 	}
@@ -60,9 +60,10 @@ func makeLocateSQL() map[shape]string {
 // before it). Between them lies the difference of their counts; what lies outside of
 // them, below and above, is counted. If there are none, all of the range is below.
 //
-// The page's first entry is found from above: either it lies among those above, or the
-// block where the count passes it is looked up, and the entries that are left are passed
-// over from that block's end downwards.
+// first is where the page's first entry stands. If it is not among those above, start is
+// the block in which the count passes it, and what is left is passed over from that
+// block's end downwards. stop is the last block that ends before the page does: it
+// bounds what is read whichever plan PostgreSQL chooses.
 func (s shape) sql() string {
 	const text = `
 WITH bottom AS MATERIALIZED (
@@ -73,16 +74,21 @@ WITH bottom AS MATERIALIZED (
 	SELECT sum(c.n) FILTER (WHERE NOT e.above)::bigint AS below, sum(c.n) FILTER (WHERE e.above)::bigint AS above
 	FROM (VALUES (false, $3, coalesce((SELECT id FROM bottom), $4)), (true, coalesce((SELECT id FROM top), $4) + 1, $4)) AS e (above, lo, hi)
 	CROSS JOIN LATERAL (SELECT $counts AS n) AS c
+), first AS MATERIALIZED (
+	SELECT top.n + edges.above - $5 AS n FROM top, edges
 ), start AS MATERIALIZED (
-	SELECT r.id, $count - t.wanted AS skip
-	FROM (SELECT top.n - ($5 - edges.above) AS wanted FROM top, edges WHERE $5 >= edges.above) AS t
-	CROSS JOIN LATERAL (
-		SELECT * FROM audit_rank WHERE $blocks AND $count >= greatest(t.wanted, (SELECT n FROM bottom)) ORDER BY $count LIMIT 1
+	SELECT r.id, r.n - first.n AS skip FROM first CROSS JOIN LATERAL (
+		SELECT id, $count AS n FROM audit_rank
+		WHERE $blocks AND $count >= greatest(first.n, (SELECT n FROM bottom)) ORDER BY $count LIMIT 1
+	) AS r WHERE first.n <= (SELECT n FROM top)
+), stop AS MATERIALIZED (
+	SELECT r.id FROM first CROSS JOIN LATERAL (
+		SELECT id FROM audit_rank
+		WHERE $blocks AND $count <= first.n - $6::int AND $count >= (SELECT n FROM bottom) ORDER BY $count DESC LIMIT 1
 	) AS r
 ), page AS MATERIALIZED (
 	SELECT array(
-		SELECT id FROM ($newest) AS e ORDER BY id DESC
-		OFFSET coalesce((SELECT skip FROM start), $5::bigint) LIMIT $6::int
+		SELECT id FROM ($newest) AS e ORDER BY id DESC OFFSET coalesce((SELECT skip FROM start), $5::bigint) LIMIT $6
 	) AS ids
 )
 SELECT coalesce((SELECT n FROM top) - (SELECT n FROM bottom), 0) + below + above, ids,
@@ -91,7 +97,7 @@ SELECT coalesce((SELECT n FROM top) - (SELECT n FROM bottom), 0) + below + above
 FROM edges, page`
 	count := map[audit.Decision]string{"": "(allowed + denied)", audit.Allow: "allowed", audit.Deny: "denied"}[s.decision]
 	return strings.NewReplacer("$counts", s.counts("$1", "$2", "e.lo", "e.hi"), "$count", count, "$blocks", s.kind.blocks("$1::uuid", "$2::text"),
-		"$newest", s.newest("$1", "$2", "$3", "coalesce((SELECT id FROM start), $4)"), "$log", logBlocks).Replace(text)
+		"$newest", s.newest("$1", "$2", "greatest($3, (SELECT id FROM stop) + 1)", "coalesce((SELECT id FROM start), $4)"), "$log", logBlocks).Replace(text)
 }
 
 // decisions are those that a shape selects: entries of either are kept apart in the

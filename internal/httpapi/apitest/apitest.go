@@ -51,6 +51,7 @@ const (
 
 // Options are what tests vary.
 type Options struct {
+	DBURL          string // a database; empty = a fresh one
 	SilentReads    bool // AUDIT_AUDIT_READS=false
 	Refusals       int  // 0 = many
 	SecureCookie   bool
@@ -84,7 +85,10 @@ type Server struct {
 // must change the password).
 func Start(tb testing.TB, o Options) *Server {
 	tb.Helper()
-	s := &Server{DBURL: pgtest.URL(tb), secret: []byte(strings.Repeat("s", 32)), ids: map[string]uuid.UUID{}}
+	if o.DBURL == "" {
+		o.DBURL = pgtest.URL(tb)
+	}
+	s := &Server{DBURL: o.DBURL, secret: []byte(strings.Repeat("s", 32)), ids: map[string]uuid.UUID{}}
 	s.DB = pgtest.OpenURL(tb, s.DBURL)
 	recorder := audit.NewRecorder(s.DB, audit.DefaultQueue, pgtest.Quiet)
 	tb.Cleanup(recorder.Stop)
