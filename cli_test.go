@@ -271,3 +271,50 @@ func TestEmbedded(t *testing.T) {
 		t.Errorf("the log, newest first, -want +got\n%s", diff)
 	}
 }
+
+// TestGenerateAtTheCommandLine: rows are made up in an empty log only, and the rank
+// index is built over them.
+func TestGenerateAtTheCommandLine(t *testing.T) {
+	t.Parallel()
+	url := pgtest.URL(t)
+	c := pgtest.Conn(t, url, "halite")
+	for _, s := range []struct {
+		stdin string
+		args  []string
+		code  int
+		says  string
+	}{
+		{"", []string{"generate", "--rows=0"}, 2, "--rows must be 1 or more"},
+		{"", []string{"generate", "--rows=1", "--months=0"}, 2, "--months must be from 1 to 1200"},
+		{"", []string{"generate", "--rows=2500", "--months=2"}, 0, "made up 2500 rows, "},
+		{"", []string{"rank", "rebuild"}, 0, "the rank index covers 2048 rows, "},
+		{"long enough", []string{"user", "add", "Alice", "--role", "viewer", "--password-stdin"}, 0, "user Alice added"},
+		{"", []string{"generate", "--rows=1"}, 1, "the log holds rows that were not made up"},
+		{"", []string{"rank", "rebuild"}, 0, "the rank index covers 2048 rows, "},
+	} {
+		code, out, said := runHere(t, s.stdin, append(s.args, "--database-url="+url, "--cookie-secret="+testSecret)...)
+		if code != s.code || !strings.Contains(out+said, s.says) {
+			t.Errorf("%q: status %d, %s", s.args, code, out+said)
+		}
+	}
+	var blocks, last int64
+	if err := c.QueryRow(t.Context(), "SELECT count(*), max(id) FROM audit_rank WHERE kind = 0").Scan(&blocks, &last); err != nil || blocks != 2 || last != 2048 {
+		t.Errorf("%d blocks of the log up to %d, error %v", blocks, last, err)
+	}
+}
+
+// TestServeBuildsRank: a server that serves lets the rank index grow.
+func TestServeBuildsRank(t *testing.T) {
+	t.Parallel()
+	url := pgtest.URL(t)
+	c := pgtest.Conn(t, url, "postgres")
+	if code, _, said := runHere(t, "", "generate", "--rows=3000", "--months=1", "--database-url="+url, "--cookie-secret="+testSecret); code != 0 {
+		t.Fatal(said)
+	}
+	serveHere(t, "--database-url="+url, "--cookie-secret="+testSecret, "--bootstrap-admin-password="+adminPassword)
+	for blocks := 0; blocks < 2; {
+		if err := c.QueryRow(t.Context(), "SELECT count(*) FROM audit_rank WHERE kind = 0").Scan(&blocks); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

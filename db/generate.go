@@ -12,7 +12,7 @@ import (
 )
 
 // generateBatch is how many rows Generate commits at a time.
-const generateBatch = 50_000
+const generateBatch = 10_000
 
 // Generation says what Generate is to make.
 type Generation struct {

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -314,3 +316,104 @@ func (f *faulty) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 type failedRow struct{}
 
 func (failedRow) Scan(...any) error { return errFault }
+
+// TestRankWhileWriting asks while entries are written, two servers build and the index
+// is emptied and built anew again and again. Each answer is of one moment.
+func TestRankWhileWriting(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	recorder := audit.NewRecorder(h.DB, audit.DefaultQueue, pgtest.Quiet)
+	quit := make(chan struct{})
+	var wg sync.WaitGroup
+	end := sync.OnceFunc(func() { close(quit); wg.Wait(); recorder.Stop() })
+	t.Cleanup(end)
+	background := func(fn func() error) {
+		wg.Go(func() {
+			for {
+				select {
+				case <-quit:
+					return
+				default:
+				}
+				if err := fn(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for w := range 4 {
+		rnd := rand.New(rand.NewPCG(uint64(w), 3))
+		background(func() error { _, err := recorder.Record(randomEntry(rnd)); return err })
+	}
+	builder := func() db.RankBuilder { return db.NewRankBuilder(h.DB, 4, 64, nil) }
+	for range 2 {
+		b := builder()
+		background(func() error { _, err := b.Step(context.Background()); return err })
+	}
+	b := builder()
+	background(func() error { return b.Rebuild(context.Background(), h.DB) })
+
+	type answer struct {
+		q    audit.Query
+		page audit.Page
+	}
+	var answers []answer
+	for range 150 {
+		e := randomEntry(h.rnd)
+		q := audit.Query{Limit: 1 + h.rnd.IntN(20), Offset: int64(h.rnd.IntN(40)), Counted: true}
+		if h.rnd.IntN(2) == 0 && e.UserID.Valid {
+			q.Filter.UserID = &e.UserID.UUID
+		}
+		if h.rnd.IntN(2) == 0 {
+			q.Filter.Action = &e.Action
+		}
+		if h.rnd.IntN(2) == 0 {
+			q.Filter.Decision = &e.Decision
+		}
+		page, err := h.List(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers = append(answers, answer{q, page})
+	}
+	end()
+	rows, err := h.owner.Query(t.Context(), "SELECT id, user_id, action, decision FROM audit_log ORDER BY id DESC")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e audit.Entry, err error) {
+		return e, row.Scan(&e.ID, &e.UserID, &e.Action, &e.Decision)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range answers {
+		// The moment of the answer is told by its total: so many of the entries that the
+		// filter selects were there, the oldest ones.
+		var want []int64
+		for _, e := range all {
+			if selects(a.q.Filter, e) {
+				want = append(want, e.ID)
+			}
+		}
+		if a.page.Total > int64(len(want)) {
+			t.Fatalf("%s: total %d, there are %d", show(a.q), a.page.Total, len(want))
+		}
+		want = want[int64(len(want))-a.page.Total:]
+		want = want[min(a.q.Offset, a.page.Total):]
+		want = want[:min(a.q.Limit, len(want))]
+		var got []int64
+		for _, e := range a.page.Entries {
+			got = append(got, e.ID)
+		}
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("%s, total %d:\n%s", show(a.q), a.page.Total, diff)
+		}
+	}
+}
+
+func selects(f audit.Filter, e audit.Entry) bool {
+	return (f.UserID == nil || e.UserID.Valid && e.UserID.UUID == *f.UserID) && (f.Action == nil || e.Action == *f.Action) &&
+		(f.Decision == nil || e.Decision == *f.Decision)
+}

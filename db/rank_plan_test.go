@@ -1,0 +1,107 @@
+package db_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"halite/db"
+	"halite/internal/audit"
+	"halite/internal/pgtest"
+	"halite/internal/synthetic"
+)
+
+// TestRankPlans runs the statement behind every filter of the contract, of frequent and
+// of rare values, by ranges and offsets, with the plan that serves requests, and counts
+// what it reads: indexes alone, and of the log's entries no more than two blocks for the
+// edges and two for the page.
+func TestRankPlans(t *testing.T) {
+	t.Parallel()
+	u := pgtest.URL(t)
+	const rows, block, limit = 60_000, 128, 50
+	if err := openOwner(t, u).Generate(t.Context(), db.Generation{Rows: rows, Seed: 1, Months: 2}); err != nil {
+		t.Fatal(err)
+	}
+	d := pgtest.OpenURL(t, u)
+	if err := db.NewRankBuilder(d, block, 64*block, nil).Rebuild(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	c := pgtest.Conn(t, u, "halite")
+	exec(t, c, "SET plan_cache_mode = force_generic_plan")
+	user := func(n int) *uuid.UUID { id := synthetic.UserID(n); return &id }
+	action := func(n int) *string { a := synthetic.Action(n); return &a }
+	allow, deny := audit.Allow, audit.Deny
+	users := map[string]*uuid.UUID{"any": nil, "top": user(0), "middle": user(12), "rarest": user(synthetic.Users - 1)}
+	actions := map[string]*string{"any": nil, "top": action(0), "middle": action(9), "rarest": action(synthetic.Actions() - 1)}
+	decisions := map[string]*audit.Decision{"any": nil, "allow": &allow, "deny": &deny}
+	var prepared, most int
+	for decision, d := range decisions {
+		for user, u := range users {
+			for action, a := range actions {
+				f := audit.Filter{UserID: u, Action: a, Decision: d}
+				if f.Empty() {
+					continue
+				}
+				prepared++
+				exec(t, c, fmt.Sprintf("PREPARE p%d (uuid, text, bigint, bigint, bigint, int) AS %s", prepared, db.LocateSQL(f)))
+				var id uuid.UUID
+				var name string
+				if u != nil {
+					id = *u
+				}
+				if a != nil {
+					name = *a
+				}
+				for _, r := range [][2]int64{{1, rows}, {1, 31_234}, {31_234, rows}, {12_345, 54_321}, {30_000, 30_100}} {
+					for _, offset := range []int64{0, 1, 300, 3_000, 30_000} {
+						execute := fmt.Sprintf("EXECUTE p%d ('%s', '%s', %d, %d, %d, %d)", prepared, id, name, r[0], r[1], offset, limit)
+						read := entriesRead(t, texts(t, c, "EXPLAIN (ANALYZE, TIMING off, FORMAT json) "+execute))
+						if read > 5*block+limit { // the fifth is the tail, which no block has closed
+							t.Errorf("user %s, action %s, decision %s, ids %d, offset %d: %d entries read", user, action, decision, r, offset, read)
+						}
+						most = max(most, read)
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d entries read at most, blocks of %d", most, block)
+}
+
+// plan is a node of what EXPLAIN says.
+type plan struct {
+	Type     string `json:"Node Type"`
+	Table    string `json:"Relation Name"`
+	Rows     int    `json:"Actual Rows"`
+	Filtered int    `json:"Rows Removed by Filter"`
+	Loops    int    `json:"Actual Loops"`
+	Plans    []plan `json:"Plans"`
+}
+
+// entriesRead is how many entries of the log a plan has read. It fails if not from
+// indexes alone.
+func entriesRead(t *testing.T, explained []string) int {
+	t.Helper()
+	var out []struct{ Plan plan }
+	if err := json.Unmarshal([]byte(explained[0]), &out); err != nil {
+		t.Fatal(err)
+	}
+	var read int
+	var walk func(plan)
+	walk = func(p plan) {
+		if strings.HasPrefix(p.Table, "audit_log_") {
+			read += (p.Rows + p.Filtered) * p.Loops
+			if p.Type != "Index Only Scan" && p.Rows+p.Filtered > 0 {
+				t.Fatalf("%s on %s", p.Type, p.Table)
+			}
+		}
+		for _, q := range p.Plans {
+			walk(q)
+		}
+	}
+	walk(out[0].Plan)
+	return read
+}
