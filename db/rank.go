@@ -39,8 +39,6 @@ const (
 	ofLog rankKind = 0 // every entry
 )
 
-var rankKinds = []rankKind{ofLog, ofUser, ofNobody, ofAction, ofUser | ofAction, ofNobody | ofAction}
-
 // rankKey is what a filter can name. Parts that the kind does not have are zero.
 type rankKey struct {
 	kind   rankKind

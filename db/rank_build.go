@@ -62,7 +62,7 @@ func (b *rankBuilder) step(ctx context.Context) (covered int64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("build the rank index: %w", err)
 	}
-	if end != b.end || b.known == nil || len(b.known) > rankMemory {
+	if end.id != b.end.id || end.tally != b.end.tally || b.known == nil || len(b.known) > rankMemory {
 		b.end, b.known = end, map[rankKey]tally{}
 	}
 	after := max(end.id, first-1)

@@ -417,3 +417,45 @@ func selects(f audit.Filter, e audit.Entry) bool {
 	return (f.UserID == nil || e.UserID.Valid && e.UserID.UUID == *f.UserID) && (f.Action == nil || e.Action == *f.Action) &&
 		(f.Decision == nil || e.Decision == *f.Decision)
 }
+
+// TestKeepRank: of two servers one builds, and when it ends the other goes on.
+func TestKeepRank(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	const block = 4
+	var stops []func()
+	wrote := make(chan int, 100)
+	for i := range 2 {
+		b := db.NewRankBuilder(h.DB, block, block, func(q db.Querier) db.Querier { return told{q, func() { wrote <- i }} })
+		stops = append(stops, b.Keep(h.DB))
+	}
+	seen := map[int]bool{}
+	for range 5 {
+		h.write(t, block, -1)
+		seen[<-wrote] = true
+	}
+	if len(seen) != 1 {
+		t.Fatal("both build at once")
+	}
+	for i := range seen {
+		stops[i]()
+		h.write(t, block, -1)
+		if by := <-wrote; by == i {
+			t.Errorf("server %d builds after it was stopped", i)
+		}
+		stops[1-i]()
+	}
+	h.check(t, 20)
+}
+
+// told says when a statement that writes has been done.
+type told struct {
+	db.Querier
+	done func()
+}
+
+func (q told) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	tag, err := q.Querier.Exec(ctx, sql, args...)
+	q.done()
+	return tag, err
+}
