@@ -59,6 +59,98 @@ func BenchmarkGroupCommit(b *testing.B) {
 	}
 }
 
+// BenchmarkAgainstCopy compares the recorder with the most that PostgreSQL takes: COPY of
+// batches of 1,000 ready rows by one connection, each committed, into a table of the same
+// shape with the same indexes, without an order to keep or anybody to answer. All run by
+// turns in the same run; the figures are medians over the rounds.
+//
+//	go test -run '^$' -bench AgainstCopy -benchtime 1x -timeout 30m ./db
+func BenchmarkAgainstCopy(b *testing.B) {
+	const rounds = 7
+	url := pgtest.URL(b)
+	d := pgtest.OpenURL(b, url)
+	r := audit.NewRecorder(d, audit.DefaultQueue, pgtest.Quiet)
+	b.Cleanup(r.Stop)
+	pool := peer(b, url)
+	record := func() error { _, err := r.Record(typical); return err }
+	var last int64
+	copied := func() error {
+		const batch = 1000
+		at := time.Now()
+		_, err := pool.CopyFrom(context.Background(), pgx.Identifier{"peer"}, peerColumns, pgx.CopyFromSlice(batch, func(int) ([]any, error) {
+			last++
+			e := typical
+			return []any{
+				last, at, e.Action, e.Resource, e.Args, string(e.Decision), e.ResultCode, e.DurationMS, e.Username, e.Verb, e.Reason,
+				e.RequestID, e.SourceIP, e.UserAgent,
+			}, nil
+		}))
+		return err
+	}
+	for b.Loop() {
+		callers := []int{1, 8, 64, 512}
+		ours := make([][]result, len(callers))
+		var theirs []result
+		for range rounds {
+			theirs = append(theirs, load(b, 1, time.Second, copied))
+			for i, n := range callers {
+				ours[i] = append(ours[i], load(b, n, time.Second, record))
+			}
+		}
+		raw := median(theirs).rate * 1000
+		fmt.Printf("\nraw COPY: %.0f rows/s\n%8s %12s %10s\n", raw, "callers", "recorder/s", "of COPY")
+		for i, n := range callers {
+			o := median(ours[i])
+			fmt.Printf("%8d %12.0f %10.2f\n", n, o.rate, o.rate/raw)
+		}
+	}
+}
+
+// BenchmarkInstances lets several servers, each with callers of its own, write to one
+// database: what they write together must not fall below what one writes alone, and the
+// ids stay contiguous.
+//
+//	go test -run '^$' -bench Instances -benchtime 1x -timeout 30m ./db
+func BenchmarkInstances(b *testing.B) {
+	const rounds, callers = 7, 64 // for each server
+	url := pgtest.URL(b)
+	servers := []int{1, 2, 4}
+	var recorders []*audit.Recorder
+	for range slices.Max(servers) {
+		r := audit.NewRecorder(pgtest.OpenURL(b, url), audit.DefaultQueue, pgtest.Quiet)
+		b.Cleanup(r.Stop)
+		recorders = append(recorders, r)
+	}
+	for b.Loop() {
+		rates := make([][]result, len(servers))
+		for range rounds {
+			for i, n := range servers {
+				var next atomic.Int64
+				rates[i] = append(rates[i], load(b, n*callers, time.Second, func() error {
+					_, err := recorders[next.Add(1)%int64(n)].Record(typical)
+					return err
+				}))
+			}
+		}
+		one := median(rates[0])
+		fmt.Printf("\n%8s %12s %8s %22s\n", "servers", "rows/s", "of one", "p50/p99 ms")
+		for i, n := range servers {
+			m := median(rates[i])
+			fmt.Printf("%8d %12.0f %8.2f %14.2f / %5.2f\n", n, m.rate, m.rate/one.rate, m.p50, m.p99)
+		}
+	}
+	var rows, lowest, highest int64
+	err := pgtest.Conn(b, url, "halite").QueryRow(b.Context(), "SELECT count(*), min(id), max(id) FROM audit_log").Scan(&rows, &lowest, &highest)
+	if err != nil || lowest != 1 || highest != rows {
+		b.Errorf("%d rows with ids from %d to %d, %v", rows, lowest, highest, err)
+	}
+}
+
+var peerColumns = []string{
+	"id", "at", "action", "resource", "args_json", "decision", "result_code", "duration_ms", "username", "verb", "reason",
+	"request_id", "source_ip", "user_agent",
+}
+
 var typical = audit.Entry{
 	Action: "audit.list", Resource: "audit:*", Args: []byte(`{"limit":50,"offset":0,"filter":{"action":"auth.login"}}`),
 	Decision: audit.Allow, ResultCode: 200, DurationMS: 3, Username: "alice", Verb: "view",
