@@ -21,6 +21,7 @@ import (
 	"halite/internal/auth"
 	"halite/internal/directory"
 	"halite/internal/dispatch"
+	"halite/internal/every"
 	"halite/internal/guard"
 	"halite/internal/httpapi"
 	"halite/internal/seal"
@@ -140,14 +141,14 @@ func serve(ctx context.Context, c *common, io streams) error {
 	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- srv.Serve(listener) }()
-	stopPartitions := every(partitionInterval, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	partitions := every.Start(partitionInterval, func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
 		if err := k.store.EnsurePartitions(ctx, time.Time{}); err != nil {
 			logger.Error("partitions not made ahead", "error", err)
 		}
 	})
-	defer stopPartitions()
+	defer partitions.Stop()
 	defer k.store.KeepRank()()
 
 	select {
@@ -200,23 +201,4 @@ func (k *core) checks(ctx context.Context, logger *slog.Logger) []httpapi.Check 
 		{Name: "clock", Result: clock},
 		{Name: "salt", Result: salt, Bad: bad},
 	}
-}
-
-// every calls fn at the interval until the function that it returns is called.
-func every(d time.Duration, fn func()) (stop func()) {
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(d)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				fn()
-			case <-quit:
-				return
-			}
-		}
-	}()
-	return func() { close(quit); <-done }
 }

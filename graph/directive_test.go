@@ -182,7 +182,7 @@ func TestDirective(t *testing.T) {
 		{
 			name: "a literal with defaults, and nobody of that id", cookie: viewer,
 			query: `{ record(userId: "3F4B2C1A-0000-0000-0000-000000000008", kinds: SMALL, input: {inner: null}) }`,
-			data: `{"record":null}`, codes: []string{"FORBIDDEN"},
+			data:  `{"record":null}`, codes: []string{"FORBIDDEN"},
 			rows: []string{`thing.record thing:3F4B2C1A-0000-0000-0000-000000000008 deny 403 {"inner":null,"is_loud":false,"kind":"small","kinds":["small"],"user_id":"3F4B2C1A-0000-0000-0000-000000000008"}`},
 		},
 		{

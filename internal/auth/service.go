@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 
+	"halite/internal/every"
 	"halite/internal/fault"
 	"halite/internal/guard"
 	"halite/internal/limit"
@@ -45,8 +45,7 @@ type Service struct {
 
 	byName, byAddress *limit.Counter
 
-	quit chan struct{}
-	done sync.WaitGroup
+	janitor *every.Task
 }
 
 // NewService returns a service whose background work (ended sessions are removed)
@@ -56,17 +55,13 @@ func NewService(store Store, g *guard.Guard, hasher *Hasher, cookies Cookies, lo
 		store: store, guard: g, cookies: cookies, logger: logger, hasher: hasher,
 		byName:    limit.New(failuresPerName, failureWindow, time.Now),
 		byAddress: limit.New(failuresPerAddress, failureWindow, time.Now),
-		quit:      make(chan struct{}),
 	}
-	s.done.Go(s.janitor)
+	s.janitor = every.Start(janitorEvery, s.clean)
 	return s
 }
 
 // Stop ends the background work.
-func (s *Service) Stop() {
-	close(s.quit)
-	s.done.Wait()
-}
+func (s *Service) Stop() { s.janitor.Stop() }
 
 // Authenticate finds out who r comes from. It returns r's context with the principal
 // in the caller, if there is one, and with what sign-in and sign-out need; header is
@@ -283,24 +278,16 @@ func (s *Service) refuseAttempt(ctx context.Context, a guard.Action, answer limi
 	return s.guard.Do(ctx, a, nil)
 }
 
-func (s *Service) janitor() {
-	tick := time.NewTicker(janitorEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.quit:
-			return
-		case <-tick.C:
-			s.byName.Sweep(false)
-			s.byAddress.Sweep(false)
-			ctx, cancel := context.WithTimeout(context.Background(), janitorEvery/2)
-			if n, err := s.store.PurgeSessions(ctx); err != nil {
-				s.logger.Warn("ended sessions not removed", "error", err)
-			} else if n > 0 {
-				s.logger.Debug("ended sessions removed", "sessions", n)
-			}
-			cancel()
-		}
+// clean removes what has ended.
+func (s *Service) clean(ctx context.Context) {
+	s.byName.Sweep(false)
+	s.byAddress.Sweep(false)
+	ctx, cancel := context.WithTimeout(ctx, janitorEvery/2)
+	defer cancel()
+	if n, err := s.store.PurgeSessions(ctx); err != nil {
+		s.logger.Warn("ended sessions not removed", "error", err)
+	} else if n > 0 {
+		s.logger.Debug("ended sessions removed", "sessions", n)
 	}
 }
 

@@ -124,4 +124,3 @@ func (c *Console) Bootstrap(ctx context.Context, name, password string, tell fun
 	}
 	return err
 }
-

@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"halite/internal/audit"
+	"halite/internal/every"
 	"halite/internal/fault"
 	"halite/internal/limit"
 	"halite/internal/policy"
@@ -105,23 +106,29 @@ type Config struct {
 type Guard struct {
 	Config
 	refusals *limit.Counter
-	sweeper  *background
-	settler  *background
+	turned   []limit.Turned // windows that could not be recorded yet; the sweeper's
+	sweeper  *every.Task
+	settler  *every.Task // nil: there are no intents
 }
 
 // New returns a guard. Stop ends what it does in the background.
 func New(cfg Config) *Guard {
 	g := &Guard{Config: cfg, refusals: limit.New(cfg.Refusals, refusalWindow, time.Now)}
-	g.sweeper = startSweeper(g)
-	g.settler = startSettler(g)
+	g.sweeper = every.Start(sweepEvery, func(context.Context) { g.sweep(false) })
+	if g.Intents != nil {
+		g.settler = every.Start(settleEvery, g.settle)
+	}
 	return g
 }
 
 // Stop writes the counts of the windows that are open and ends the background work.
 // It is called while the recorder still runs.
 func (g *Guard) Stop() {
-	g.settler.stop()
-	g.sweeper.stop()
+	if g.settler != nil {
+		g.settler.Stop()
+	}
+	g.sweeper.Stop()
+	g.sweep(true)
 }
 
 // Do decides whether the caller in ctx may do a, runs next if so, and records the

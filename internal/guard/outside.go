@@ -156,13 +156,3 @@ func withSettled(args json.RawMessage) json.RawMessage {
 	}
 	return b
 }
-
-func startSettler(g *Guard) *background {
-	if g.Intents == nil {
-		return startBackground(settleEvery, func() {}, func() {})
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	b := startBackground(settleEvery, func() { g.settle(ctx) }, func() {})
-	b.cancel = cancel
-	return b
-}

@@ -47,12 +47,11 @@ func AddressKey(ip string) string {
 	return p.String()
 }
 
-// startSweeper writes one row for each window in which callers were turned away.
-func startSweeper(g *Guard) *background {
-	var left []limit.Turned // what the log could not take yet
-	return startBackground(sweepEvery,
-		func() { left = g.recordTurned(append(left, g.refusals.Sweep(false)...)) },
-		func() { g.recordTurned(append(left, g.refusals.Sweep(true)...)) })
+// sweep writes one row for each window in which callers were turned away, once it has
+// ended; with all, also for those that are open. What the log cannot take is kept for
+// the next time.
+func (g *Guard) sweep(all bool) {
+	g.turned = g.recordTurned(append(g.turned, g.refusals.Sweep(all)...))
 }
 
 // maxTurnedLeft bounds the windows that wait for the log to be writable again.

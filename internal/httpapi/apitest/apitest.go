@@ -33,9 +33,9 @@ import (
 	"halite/internal/guard"
 	"halite/internal/httpapi"
 	"halite/internal/pgtest"
+	"halite/internal/policy"
 	"halite/internal/seal"
 	"halite/internal/settings"
-	"halite/internal/policy"
 	"halite/web"
 )
 
@@ -52,8 +52,8 @@ const (
 // Options are what tests vary.
 type Options struct {
 	DBURL          string // a database; empty = a fresh one
-	SilentReads    bool // AUDIT_AUDIT_READS=false
-	Refusals       int  // 0 = many
+	SilentReads    bool   // AUDIT_AUDIT_READS=false
+	Refusals       int    // 0 = many
 	SecureCookie   bool
 	TTL            time.Duration // 0 = 8 hours
 	AllowedOrigins []string
