@@ -76,9 +76,10 @@ generate: ## Regenerate the GraphQL code and format
 	go tool gofumpt -w $$(git ls-files '*.go' | grep -v /generated/)
 
 .PHONY: bench
-bench: setup ## Run the benchmarks; figures and commands are in docs/performance.md
+bench: setup ## Run the benchmarks (BENCH_ROWS=10000000 for a large log); figures are in docs/performance.md
 	go test -run '^$$' -bench . -benchmem ./internal/policy
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./db
+	go test -run '^$$' -bench Depth -benchtime 1x -timeout 90m ./internal/httpapi
 
 FUZZ_EXECUTIONS ?= 1000000
 .PHONY: fuzz

@@ -1,7 +1,7 @@
 // Package db is the log and everything beside it on PostgreSQL: one file per table.
 // It is the only package with SQL outside migrations. bun is the way to the
-// database; plain pgx serves the two hot statements, the append and the page, on the
-// same pool.
+// database; plain pgx serves the hot statements on the same pool: the append, the pages
+// of the log, and the rank index behind them.
 package db
 
 import (

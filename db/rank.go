@@ -24,7 +24,7 @@ import (
 // of two of them means something, and both must be read in one statement, since a
 // rebuild may start them elsewhere.
 
-// blockSize is how many entries of a key make a block. See docs/adr/0009.
+// blockSize is how many entries of a key make a block. See docs/adr/0010.
 const blockSize = 1024
 
 // rankKind says what a key consists of.

@@ -44,12 +44,12 @@ func (d *DB) keepRank(b *rankBuilder) (stop func()) {
 // buildRank builds a batch if there is one and the lease can be had, and says how long to
 // wait before the next.
 func (d *DB) buildRank(ctx context.Context, l lease, b *rankBuilder) (pause time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, rankStep)
+	limited, cancel := context.WithTimeout(ctx, rankStep)
 	defer cancel()
 	start := time.Now()
-	covered, err := b.stepLeased(ctx, l)
+	covered, err := b.stepLeased(limited, l)
 	switch {
-	case ctx.Err() != nil && err != nil && time.Since(start) < rankStep: // told to stop
+	case ctx.Err() != nil: // told to stop
 		return 0
 	case err != nil:
 		d.logger.Error("the rank index does not grow; answers stay exact and become slow", "error", err)
