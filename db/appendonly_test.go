@@ -126,6 +126,8 @@ func TestAppendOnly(t *testing.T) {
 			"CREATE RULE r AS ON INSERT TO audit_log DO INSTEAD NOTHING", "SET session_replication_role = replica",
 			"CREATE TRIGGER t BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION audit_log_refuse_change()",
 			"UPDATE halite_migrations SET sha256 = ''",
+			"UPDATE audit_rank SET allowed = 0", "DELETE FROM audit_rank", "TRUNCATE audit_rank", "DROP TABLE audit_rank",
+			"INSERT INTO leases VALUES ('x', gen_random_uuid(), now())", "UPDATE leases SET task = 'x'", "DELETE FROM leases", "TRUNCATE leases",
 		} {
 			wantDenied(t, c, strings.ReplaceAll(sql, "$p", tables[0]))
 		}
@@ -181,6 +183,7 @@ func TestGrantsHeal(t *testing.T) {
 	for _, grant := range []string{
 		"GRANT UPDATE ON audit_log TO halite_app", "GRANT UPDATE (reason) ON audit_log TO halite_app",
 		"GRANT DELETE ON audit_head TO halite_app", "GRANT TRIGGER ON audit_log TO halite_app", "REVOKE ALL ON sessions FROM halite_app",
+		"GRANT UPDATE ON audit_rank TO halite_app", "REVOKE INSERT ON audit_rank FROM halite_app", "GRANT DELETE ON leases TO halite_app",
 	} {
 		t.Run(grant, func(t *testing.T) {
 			t.Parallel()
@@ -193,6 +196,11 @@ func TestGrantsHeal(t *testing.T) {
 			if _, err := d.PurgeSessions(t.Context()); err != nil {
 				t.Error(err)
 			}
+			c := pgtest.Conn(t, u, "halite")
+			exec(t, c, "SET ROLE halite_app")
+			exec(t, c, "INSERT INTO audit_rank VALUES (0, gen_random_uuid(), '', 1, now(), 1, 0)")
+			wantDenied(t, c, "UPDATE audit_rank SET allowed = 2")
+			wantDenied(t, c, "DELETE FROM leases")
 		})
 	}
 }

@@ -1,0 +1,103 @@
+package db_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"halite/db"
+	"halite/internal/audit"
+	"halite/internal/pgtest"
+)
+
+// history is a log with months in the past, and what is in it.
+type history struct {
+	*db.DB
+	owner   *pgx.Conn
+	rnd     *rand.Rand
+	kept    []audit.Entry // what is still there, in order
+	dropped int           // months whose partitions are gone
+}
+
+// historyStart is the first month of every history.
+var historyStart = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func newHistory(t *testing.T) *history {
+	t.Helper()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	u := pgtest.URL(t)
+	return &history{DB: pgtest.OpenURL(t, u), owner: pgtest.Conn(t, u, "halite"), rnd: rand.New(rand.NewPCG(seed, 0))}
+}
+
+// write appends n random entries, in a month of the past (counted from historyStart), or
+// now if month is negative. Some share their time.
+func (h *history) write(t *testing.T, n, month int) {
+	t.Helper()
+	batch := make([]*audit.Entry, n)
+	for i := range batch {
+		e := randomEntry(h.rnd)
+		batch[i] = &e
+	}
+	if month < 0 {
+		if err := h.Append(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		h.writeAt(t, batch, historyStart.AddDate(0, month, 0))
+	}
+	for _, e := range batch {
+		h.kept = append(h.kept, *e)
+	}
+}
+
+// writeAt appends a batch in one of many steps of time from a month's start on.
+func (h *history) writeAt(t *testing.T, batch []*audit.Entry, at time.Time) {
+	t.Helper()
+	if err := h.EnsurePartitions(t.Context(), at); err != nil {
+		t.Fatal(err)
+	}
+	err := pgx.BeginFunc(t.Context(), h.owner, func(tx pgx.Tx) error {
+		var base int64
+		var lastAt time.Time
+		if err := tx.QueryRow(t.Context(), "SELECT last_id, last_at FROM audit_head FOR UPDATE").Scan(&base, &lastAt); err != nil {
+			return err
+		}
+		if lastAt.After(at) {
+			at = lastAt.UTC()
+		}
+		for i, e := range batch {
+			at = at.Add(time.Duration(h.rnd.IntN(2)*h.rnd.IntN(1000)) * time.Microsecond)
+			e.ID, e.At = base+int64(i)+1, at
+			if _, err := tx.Exec(t.Context(), `INSERT INTO audit_log (id, at, user_id, action, resource, decision, result_code)
+				VALUES ($1, $2, $3, $4, $5, $6, $7)`, e.ID, e.At, e.UserID, e.Action, e.Resource, e.Decision, e.ResultCode); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(t.Context(), "UPDATE audit_head SET last_id = $1, last_at = $2", base+int64(len(batch)), at)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// drop drops the first month's partition.
+func (h *history) drop(t *testing.T) {
+	t.Helper()
+	end := historyStart.AddDate(0, h.dropped+1, 0)
+	exec(t, h.owner, "DROP TABLE audit_log_"+historyStart.AddDate(0, h.dropped, 0).Format("2006_01"))
+	h.dropped++
+	h.kept = slices.DeleteFunc(h.kept, func(e audit.Entry) bool { return e.At.Before(end) })
+}
+
+// check asks n random questions and holds the answers against plain SQL.
+func (h *history) check(t *testing.T, n int) {
+	t.Helper()
+	for range n {
+		checkList(t, h.DB, h.owner, randomQuery(h.rnd, h.kept), func(id int64) audit.Entry { return h.kept[id-h.kept[0].ID] })
+	}
+}
