@@ -53,50 +53,79 @@ func (d *DB) span(ctx context.Context) (s span, err error) {
 // there are none.
 func (d *DB) within(ctx context.Context, s span, f audit.Filter) (lo, hi int64, err error) {
 	lo, hi = s.first.id, s.last.id
-	if f.Since != nil {
-		if lo, err = d.firstFrom(ctx, s, *f.Since); err != nil {
-			return 0, 0, err
+	var times []time.Time
+	for _, t := range []*time.Time{f.Since, f.Until} {
+		if t != nil {
+			times = append(times, *t)
 		}
 	}
-	if f.Until != nil && lo <= hi {
-		if hi, err = d.firstFrom(ctx, s, *f.Until); err != nil {
-			return 0, 0, err
-		}
-		hi--
+	ids, err := d.firstFrom(ctx, s, times)
+	if err != nil {
+		return 0, 0, err
+	}
+	if f.Since != nil {
+		lo, ids = ids[0], ids[1:]
+	}
+	if f.Until != nil {
+		hi = ids[0] - 1
 	}
 	return lo, hi, nil
 }
 
-// firstFrom returns the id of the first entry that is not before t, or the one behind
-// the last. Times never decrease as ids grow, so it is found by halving: first among the
-// whole log's blocks, which an index has by their times, then between two of them.
-func (d *DB) firstFrom(ctx context.Context, s span, t time.Time) (id int64, err error) {
-	switch t = t.Truncate(time.Microsecond); {
-	case !t.After(s.first.at):
-		return s.first.id, nil
-	case t.After(s.last.at):
-		return s.last.id + 1, nil
+// firstFrom returns for each of some times the id of the first entry that is not before
+// it, or the one behind the last. Times never decrease as ids grow, so it is found by
+// halving: first among the whole log's blocks, which an index has by their times, then
+// between two of them. What is not inside of the log costs nothing.
+func (d *DB) firstFrom(ctx context.Context, s span, times []time.Time) ([]int64, error) {
+	ids := make([]int64, len(times))
+	var inside []time.Time
+	for i, t := range times {
+		switch t = t.Truncate(time.Microsecond); {
+		case !t.After(s.first.at):
+			ids[i] = s.first.id
+		case t.After(s.last.at):
+			ids[i] = s.last.id + 1
+		default:
+			inside = append(inside, t)
+		}
 	}
-	err = d.pool.QueryRow(ctx, firstFromSQL, pgx.QueryExecModeCacheStatement, t, s.first.id, s.last.id).Scan(&id)
+	if len(inside) == 0 {
+		return ids, nil
+	}
+	rows, err := d.pool.Query(ctx, firstFromSQL, pgx.QueryExecModeCacheStatement, inside, s.first.id, s.last.id)
 	if err != nil {
-		return 0, fmt.Errorf("find the first entry from a time on: %w", err)
+		return nil, fmt.Errorf("find the first entry from a time on: %w", err)
 	}
-	return id, nil
+	found, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err == nil && len(found) != len(inside) {
+		err = errors.New("entries have gone meanwhile")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the first entry from a time on: %w", err)
+	}
+	for i := range ids {
+		if ids[i] == 0 {
+			ids[i], found = found[0], found[1:]
+		}
+	}
+	return ids, nil
 }
 
-// firstFromSQL narrows lo and hi until they meet: entries below lo are before $1, those
-// from hi on are not. $2 and $3 are the first and the last id.
-var firstFromSQL = `
-WITH RECURSIVE below AS MATERIALIZED (
-	SELECT id, at FROM audit_rank WHERE kind = 0 AND at < $1::timestamptz ORDER BY at DESC, id DESC LIMIT 1
-), above AS MATERIALIZED (
-	SELECT id, at FROM audit_rank WHERE kind = 0 AND at >= $1 ORDER BY at, id LIMIT 1
-), search (lo, hi) AS (
-	SELECT least(greatest((SELECT id FROM below) + 1, $2::bigint), $3::bigint + 1), greatest(least((SELECT id FROM above), $3 + 1), $2)
-	UNION ALL
-	SELECT CASE WHEN e.at < $1 THEN e.id + 1 ELSE s.lo END, CASE WHEN e.at < $1 THEN s.hi ELSE e.id END
-	FROM search AS s JOIN audit_log AS e ON e.id = (s.lo + s.hi) / 2
-		AND e.at >= coalesce((SELECT at FROM below), '-infinity') AND e.at <= coalesce((SELECT at FROM above), 'infinity')
-	WHERE s.lo < s.hi
-)
-SELECT lo FROM search WHERE lo >= hi`
+// firstFromSQL narrows lo and hi for each time of $1 until they meet: entries below lo
+// are before it, those from hi on are not. $2 and $3 are the first and the last id.
+const firstFromSQL = `
+SELECT s.lo FROM unnest($1::timestamptz[]) WITH ORDINALITY AS t (at, i) CROSS JOIN LATERAL (
+	WITH RECURSIVE below AS MATERIALIZED (
+		SELECT id, at FROM audit_rank WHERE kind = 0 AND at < t.at ORDER BY at DESC, id DESC LIMIT 1
+	), above AS MATERIALIZED (
+		SELECT id, at FROM audit_rank WHERE kind = 0 AND at >= t.at ORDER BY at, id LIMIT 1
+	), search (lo, hi) AS (
+		SELECT least(greatest((SELECT id FROM below) + 1, $2::bigint), $3::bigint + 1), greatest(least((SELECT id FROM above), $3 + 1), $2)
+		UNION ALL
+		SELECT CASE WHEN e.at < t.at THEN e.id + 1 ELSE s.lo END, CASE WHEN e.at < t.at THEN s.hi ELSE e.id END
+		FROM search AS s JOIN audit_log AS e ON e.id = (s.lo + s.hi) / 2
+			AND e.at >= coalesce((SELECT at FROM below), '-infinity') AND e.at <= coalesce((SELECT at FROM above), 'infinity')
+		WHERE s.lo < s.hi
+	)
+	SELECT lo FROM search WHERE lo >= hi
+) AS s ORDER BY t.i`

@@ -24,7 +24,7 @@ import (
 // BenchmarkDepth asks the server for pages with their totals, by HTTP, at every depth of
 // a log of BENCH_ROWS rows (1,000,000): filters by ranges by offsets, in turns, with the
 // first page without a filter between them. The figures are of the client's side, and
-// the ratios are medians against that first page in the same rounds.
+// the ratio of a case is its median against that of the first pages asked next to it.
 //
 //	go test -run '^$' -bench Depth -benchtime 1x -timeout 60m ./internal/httpapi
 //
@@ -48,25 +48,25 @@ func BenchmarkDepth(b *testing.B) {
 		return took
 	}
 	for b.Loop() {
-		base := &depthCase{path: "/api/audit?limit=50"}
+		first := &depthCase{path: "/api/audit?limit=50"}
 		const planning = 3 // rounds until statements are planned on every connection
 		for round := range rounds + planning {
 			for i := range cases {
 				c := &cases[i]
-				took, first := ask(c), ask(base)
+				took, beside := ask(c), ask(first)
 				if round >= planning {
-					c.took, base.took = append(c.took, took), append(base.took, first)
+					c.took, c.first = append(c.took, took), append(c.first, beside)
 				}
 			}
 		}
-		report(cases, base)
+		report(cases)
 	}
 }
 
 type depthCase struct {
 	filter, span, offset string
 	path                 string
-	took                 []time.Duration
+	took, first          []time.Duration // by this case, and by the first page right after it
 }
 
 // depthCases are every filter of the contract, of frequent and of rare values, by ranges
@@ -174,36 +174,31 @@ func fill(b *testing.B, dbURL string, rows int) {
 
 // report prints the slowest case of each filter, and how slow one request in a hundred is
 // over all of its cases.
-func report(cases []depthCase, base *depthCase) {
-	first := ms(base.took, 0.5)
-	fmt.Printf("\nfirst page without a filter, with its total: p50 %.2f ms, p99 %.2f ms\n\n", first, ms(base.took, 0.99))
-	fmt.Printf("%-28s %8s %8s %8s  %s\n", "filter", "p50 ms", "ratio", "p99 ms", "slowest case by p50")
-	var worst *depthCase
-	var of, all []time.Duration
-	line := func(filter string, took []time.Duration) {
-		p50 := ms(worst.took, 0.5)
-		fmt.Printf("%-28s %8.2f %8.2f %8.2f  %s: %s, %s\n", filter, p50, p50/first, ms(took, 0.99), worst.filter, worst.span, worst.offset)
+func report(cases []depthCase) {
+	var all depthCase
+	for _, c := range cases {
+		all.took, all.first = append(all.took, c.took...), append(all.first, c.first...)
 	}
-	slower := func(c *depthCase) bool { return worst == nil || ms(c.took, 0.5) > ms(worst.took, 0.5) }
-	for i := range cases {
-		c := &cases[i]
-		if slower(c) {
-			worst = c
+	fmt.Printf("\nfirst page without a filter, with its total: p50 %.2f ms, p99 %.2f ms\n\n", ms(all.first, 0.5), ms(all.first, 0.99))
+	fmt.Printf("%-28s %8s %8s %8s  %s\n", "filter", "p50 ms", "ratio", "p99 ms", "slowest case by the ratio")
+	line := func(filter string, cases []depthCase) {
+		worst := slices.MaxFunc(cases, func(x, y depthCase) int { return cmp.Compare(x.ratio(), y.ratio()) })
+		var took []time.Duration
+		for _, c := range cases {
+			took = append(took, c.took...)
 		}
-		of = append(of, c.took...)
-		if i+1 == len(cases) || cases[i+1].filter != c.filter {
-			line(c.filter, of)
-			all = append(all, of...)
-			worst, of = nil, nil
+		fmt.Printf("%-28s %8.2f %8.2f %8.2f  %s: %s, %s\n", filter, ms(worst.took, 0.5), worst.ratio(), ms(took, 0.99), worst.filter, worst.span, worst.offset)
+	}
+	for begin, i := 0, 0; i < len(cases); i++ {
+		if i+1 == len(cases) || cases[i+1].filter != cases[i].filter {
+			line(cases[i].filter, cases[begin:i+1])
+			begin = i + 1
 		}
 	}
-	for i := range cases {
-		if slower(&cases[i]) {
-			worst = &cases[i]
-		}
-	}
-	line("all", all)
+	line("all", cases)
 }
+
+func (c depthCase) ratio() float64 { return ms(c.took, 0.5) / ms(c.first, 0.5) }
 
 // ms is a quantile, in milliseconds.
 func ms(took []time.Duration, q float64) float64 {
