@@ -40,7 +40,7 @@ func TestGenerate(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if diff := cmp.Diff([]int64{50_000, 12_000, 500}, told); diff != "" {
+		if diff := cmp.Diff([]int64{10_000, 12_000, 500}, told); diff != "" {
 			t.Errorf("progress:\n%s", diff)
 		}
 		made[i] = texts(t, c, values)

@@ -52,9 +52,9 @@ func TestRankTwoBuilders(t *testing.T) {
 func TestRankCrash(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)
-	h.write(t, 200, 0)
+	h.write(t, 70, 0)
 	const rows = "SELECT r::text FROM audit_rank AS r ORDER BY 1"
-	if err := db.NewRankBuilder(h.DB, 4, 40, nil).Rebuild(t.Context(), h.DB); err != nil {
+	if err := db.NewRankBuilder(h.DB, 4, 32, nil).Rebuild(t.Context(), h.DB); err != nil {
 		t.Fatal(err)
 	}
 	want := texts(t, h.owner, rows)
@@ -63,7 +63,7 @@ func TestRankCrash(t *testing.T) {
 			for at := 1; ; at++ {
 				exec(t, h.owner, "TRUNCATE audit_rank")
 				f := &faulty{left: at, answered: answered}
-				b := db.NewRankBuilder(h.DB, 4, 40, func(q db.Querier) db.Querier { f.Querier = q; return f })
+				b := db.NewRankBuilder(h.DB, 4, 32, func(q db.Querier) db.Querier { f.Querier = q; return f })
 				var err error
 				for covered := int64(1); covered > 0 && err == nil; {
 					covered, err = b.Step(t.Context())
