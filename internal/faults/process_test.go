@@ -42,12 +42,14 @@ func build(t *testing.T) string {
 	return program
 }
 
-// serve starts the program and signs in.
-func serve(t *testing.T, program, dir string) *process {
+// serve starts the program and signs in. where are the variables that say which
+// database it uses.
+func serve(t *testing.T, program string, where ...string) *process {
 	t.Helper()
 	cmd := exec.Command(program, "serve")
-	cmd.Env = append(os.Environ(), "HALITE_DATA_DIR="+dir, "LISTEN_PORT=0", "LISTEN_HOST=127.0.0.1",
+	cmd.Env = append(os.Environ(), "LISTEN_PORT=0", "LISTEN_HOST=127.0.0.1",
 		"BOOTSTRAP_ADMIN_PASSWORD="+password, "REFUSALS_PER_MINUTE=1000000", "DATABASE_URL=", "COOKIE_SECRET=")
+	cmd.Env = append(cmd.Env, where...)
 	out, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Start(); err != nil {
@@ -136,7 +138,7 @@ func TestKillServer(t *testing.T) {
 	data := filepath.Join(dir, "data")
 	all := newTold()
 	for run, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGKILL, syscall.SIGTERM} {
-		p := serve(t, program, data)
+		p := serve(t, program, "HALITE_DATA_DIR="+data)
 		client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
 		l := startLoad(t, 12, func(caller int, name string) (audit.Entry, error) {
 			return p.ask(client, caller%2 == 0, fmt.Sprintf("run%d.%s", run, name))

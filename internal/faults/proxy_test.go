@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// point is a moment in the life of a transaction that appends.
+// point is a moment in the life of a transaction that appends, or of an intent.
 type point int32
 
 const (
@@ -26,6 +26,7 @@ const (
 	duringCommit          // what commits is forwarded, nobody waits for the answer
 	commitAnswer          // the commit is done, its answer is not returned
 	afterCommit           // the answer is returned
+	intentAnswer          // an intent is durable, its answer is not returned
 )
 
 // proxy is a PostgreSQL socket that passes everything on to the real one, and cuts
@@ -111,6 +112,14 @@ func (p *proxy) armHeld(at point) chan struct{} {
 	return p.hold
 }
 
+// fall ends all connections, and the server cannot be reached, until up.
+func (p *proxy) fall() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down = true
+	p.endAll()
+}
+
 func (p *proxy) up() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,7 +137,7 @@ func (p *proxy) accept() {
 			client.Close()
 			continue
 		}
-		l := &link{proxy: p, client: client, server: server, appends: map[string]bool{}}
+		l := &link{proxy: p, client: client, server: server, appends: map[string]bool{}, intents: map[string]bool{}}
 		p.mu.Lock()
 		if p.down {
 			l.end()
@@ -168,6 +177,7 @@ type link struct {
 	*proxy
 	client, server net.Conn
 	appends        map[string]bool // prepared statements that append
+	intents        map[string]bool // that open an intent
 	inTx, bound    bool
 	pending        atomic.Int32 // the point that the way back has to watch for
 }
@@ -236,11 +246,15 @@ func (l *link) pointOf(kind byte, body []byte) point {
 	case 'P':
 		name, query, _ := bytes.Cut(body, []byte{0})
 		l.appends[string(name)] = bytes.Contains(query, []byte("INSERT INTO audit_log"))
+		l.intents[string(name)] = bytes.HasPrefix(query, []byte(`INSERT INTO "audit_intents"`))
 	case 'B':
 		_, rest, _ := bytes.Cut(body, []byte{0})
 		name, _, _ := bytes.Cut(rest, []byte{0})
 		if l.bound = l.appends[string(name)]; l.bound {
 			return l.reached(beforeStatement, statementAnswer)
+		}
+		if l.intents[string(name)] {
+			return l.reached(intentAnswer)
 		}
 	case 'S':
 		commits := l.bound && !l.inTx
@@ -278,11 +292,12 @@ func (l *link) back() {
 		}
 		const row, ready = 'D', 'Z'
 		at := point(l.pending.Load())
-		if at == statementAnswer && message[0] == row || at == commitAnswer && message[0] == ready {
+		silent := at == commitAnswer || at == intentAnswer
+		if at == statementAnswer && message[0] == row || silent && message[0] == ready {
 			l.cut()
 			return
 		}
-		if at == commitAnswer {
+		if silent {
 			continue
 		}
 		if _, err := l.client.Write(message); err != nil {

@@ -1,0 +1,219 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"halite/internal/fault"
+	"halite/internal/guard"
+	"halite/internal/pgtest"
+	"halite/internal/salt"
+	"halite/internal/salt/saltfake"
+)
+
+// TestDatabaseGone: the effect is done, and the database cannot be reached when the row
+// is to be written. The server that did it settles it when the database is back.
+func TestDatabaseGone(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		fault  func(w *world, p *proxy)
+		ran    bool
+		late   bool
+		denial bool // it is said that nothing was done
+	}{
+		{"when the job has run", func(w *world, p *proxy) {
+			w.OnAnswer(on("cmd.run", func(context.Context, saltfake.Request) *saltfake.Response { p.fall(); return nil }))
+		}, true, true, false},
+		{"before COMMIT", func(_ *world, p *proxy) { p.armFatal(beforeCommit) }, true, true, false},
+		{"before the answer of COMMIT", func(_ *world, p *proxy) { p.armFatal(commitAnswer) }, true, false, false},
+		{"when the intent has become durable", func(_ *world, p *proxy) { p.armFatal(intentAnswer) }, false, true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			p := newProxy(t, w.url)
+			n := w.node(t, p.through(w.url))
+			if r := n.run("before"); r.err != nil {
+				t.Fatal(r.err)
+			}
+			c.fault(w, p)
+			r := n.run("lost")
+			if r.err == nil || r.err.Code != fault.AuditUnavailable || r.unknown == c.denial || r.row != 0 {
+				t.Errorf("the caller was told %+v, of the row %d", r.err, r.row)
+			}
+			w.calm()
+			if open := w.overdue(t); (open == 1) != c.late {
+				t.Errorf("%d intents are open", open)
+			}
+			p.up()
+			w.settle(t)
+			if r := n.run("after"); r.err != nil {
+				t.Error(r.err)
+			}
+			want := effectRow{Name: "lost", Action: "salt.run", Code: 504, Late: c.late}
+			if c.ran {
+				want.Code = 202
+			}
+			w.wantRow(t, want)
+			w.check(t, 0)
+		})
+	}
+}
+
+// TestSettleTogether: servers settle a heap of open intents at once while others of their
+// callers open intents and close them.
+func TestSettleTogether(t *testing.T) {
+	t.Parallel()
+	for _, servers := range []int{2, 4} {
+		t.Run(fmt.Sprint(servers), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			const heap = 50
+			// The master is asked for half of the jobs, and nobody waits for its answers.
+			var turn atomic.Int32
+			w.OnRequest(on("cmd.run", func(context.Context, saltfake.Request) *saltfake.Response {
+				if turn.Add(1)%2 == 0 {
+					return saltfake.Cut
+				}
+				return nil
+			}))
+			w.OnAnswer(on("cmd.run", answer(saltfake.Cut)))
+			nodes := []*node{}
+			for range servers {
+				nodes = append(nodes, w.node(t, w.url))
+			}
+			var wg sync.WaitGroup
+			for i, n := range nodes {
+				wg.Go(func() {
+					for k := i; k < heap; k += servers {
+						n.run(fmt.Sprintf("left.%d", k))
+					}
+				})
+			}
+			wg.Wait()
+			w.calm()
+			if open := w.overdue(t); open != heap {
+				t.Fatalf("%d intents are open", open)
+			}
+			quit := make(chan struct{})
+			for i, n := range nodes {
+				for c := range 2 {
+					wg.Go(func() {
+						for k := 0; ; k++ {
+							select {
+							case <-quit:
+								return
+							default:
+							}
+							if r := n.run(fmt.Sprintf("beside.%d.%d.%d", i, c, k)); r.err != nil {
+								t.Error(r.err)
+							}
+						}
+					})
+				}
+			}
+			until(t, "the heap to be settled", func() bool { return w.late(t) == 0 })
+			close(quit)
+			wg.Wait()
+			if open := w.open(t); open != 0 {
+				t.Errorf("%d intents are open", open)
+			}
+			for name, rows := range w.rows(t) {
+				if late := name[0] == 'l'; len(rows) != 1 || rows[0].Late != late {
+					t.Errorf("rows of %s: %+v", name, rows)
+				}
+			}
+			w.check(t, 0)
+		})
+	}
+}
+
+// TestSaltAway: what Salt cannot be asked for is settled when it can, and holds up nothing
+// else meanwhile.
+func TestSaltAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	n := w.node(t, w.url)
+	w.OnAnswer(on("cmd.run", answer(saltfake.Cut)))
+	for _, name := range []string{"asked.0", "held.0", "asked.1", "held.1", "asked.2"} {
+		n.run(name)
+	}
+	held := map[string]bool{}
+	for name, d := range w.dispatched() {
+		held[d.jid] = name[0] == 'h'
+	}
+	asked := make(chan string, 100)
+	w.OnAnswer(nil)
+	w.OnRequest(on("jobs.list_job", func(_ context.Context, r saltfake.Request) *saltfake.Response {
+		if jid := fmt.Sprint(r.Chunk["jid"]); held[jid] {
+			asked <- jid
+			return saltfake.Unexpected
+		}
+		return nil
+	}))
+	w.overdue(t)
+	until(t, "the others to be settled", func() bool { return w.open(t) == 2 })
+	first, second := receive(t, asked, "the first to be asked for"), receive(t, asked, "the second to be asked for")
+	if first == second {
+		t.Error("one is asked for again before the other")
+	}
+	if late := w.rows(t); len(late["held.0"])+len(late["held.1"]) != 0 {
+		t.Errorf("settled without an answer: %+v", late)
+	}
+	w.calm()
+	w.settle(t)
+	for _, name := range []string{"asked.0", "held.0", "asked.1", "held.1", "asked.2"} {
+		w.wantRow(t, effectRow{Name: name, Action: "salt.run", Code: 202, Late: true})
+	}
+	w.check(t, 0)
+}
+
+// TestKeysLeftOpen: a key is settled by where it is, a kill by nothing.
+func TestKeysLeftOpen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.AddKeys(saltfake.Pending, "accept.1", "accept.0", "reject.1", "reject.0", "delete.1", "delete.0")
+	n := w.node(t, w.url)
+	change := func(verb, id string, f func(context.Context, string) error) {
+		r := n.do(id, guard.Action{Name: "key." + verb, Verb: verb, Resource: "key:" + id, Success: 204}, func(ctx context.Context) error { return f(ctx, id) })
+		if !r.unknown {
+			t.Errorf("%s: the caller was told %+v", id, r.err)
+		}
+	}
+	for i, cut := range []func(saltfake.Hook){w.OnRequest, w.OnAnswer} { // not done, done
+		cut(func(_ context.Context, r saltfake.Request) *saltfake.Response {
+			switch r.Fun() {
+			case "key.accept", "key.reject", "key.delete":
+				return saltfake.Cut
+			}
+			return nil
+		})
+		change("accept", fmt.Sprintf("accept.%d", i), n.dispatch.AcceptKey)
+		change("reject", fmt.Sprintf("reject.%d", i), n.dispatch.RejectKey)
+		change("delete", fmt.Sprintf("delete.%d", i), n.dispatch.DeleteKey)
+		w.calm()
+	}
+	c := salt.New(w.connection, pgtest.Quiet)
+	t.Cleanup(c.Close)
+	job, err := c.Run(t.Context(), salt.Job{Target: "web1", TargetType: "glob", Fun: "test.sleep", Args: []string{"600"}}, func(context.Context) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.OnAnswer(on("saltutil.kill_job", answer(saltfake.Cut)))
+	kill := func(ctx context.Context) error { return n.dispatch.KillJob(ctx, job.JID) }
+	if r := n.do("kill", guard.Action{Name: "job.kill", Verb: "kill", Resource: "job:" + job.JID, Success: 202}, kill); !r.unknown {
+		t.Errorf("kill: the caller was told %+v", r.err)
+	}
+	w.calm()
+	w.settle(t)
+	w.wantRow(t, effectRow{Name: "kill", Action: "job.kill", Code: 504, Late: true})
+	for _, verb := range []string{"accept", "reject", "delete"} {
+		w.wantRow(t, effectRow{Name: verb + ".0", Action: "key." + verb, Code: 504, Late: true})
+		w.wantRow(t, effectRow{Name: verb + ".1", Action: "key." + verb, Code: 204, Late: true})
+	}
+	w.check(t, 0)
+}
