@@ -2,7 +2,9 @@ package faults
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -52,67 +54,13 @@ func answer(r *saltfake.Response) saltfake.Hook {
 	return func(context.Context, saltfake.Request) *saltfake.Response { return r }
 }
 
-// answers are what can go wrong between the request for a job and its answer.
-var answers = []struct {
-	name  string
-	fault func(w *world) (over func())
-	// What the caller is told, in words of the closed set; empty: that it was done.
-	code    fault.Code
-	unknown bool
-	ran     bool
-	sent    int // requests for the job that were read
-}{
-	{
-		"salt-api gives up on a master that hangs, and the job ran",
-		func(w *world) func() { w.OnAnswer(on("cmd.run", answer(saltfake.Unexpected))); return w.calm },
-		fault.SaltError, true, true, 1,
-	}, {
-		"salt-api gives up on a master that hangs, and the job did not run",
-		func(w *world) func() { w.OnRequest(on("cmd.run", answer(saltfake.Unexpected))); return w.calm },
-		fault.SaltError, true, false, 1,
-	}, {
-		"we give up on a master that hangs, which goes on later",
-		func(w *world) func() {
-			goOn := make(chan struct{})
-			w.OnRequest(on("cmd.run", func(context.Context, saltfake.Request) *saltfake.Response { <-goOn; return nil }))
-			return func() { close(goOn); w.calm() }
-		},
-		fault.SaltUnavailable, true, true, 1,
-	}, {
-		"we give up on a master that hangs, which never goes on",
-		func(w *world) func() {
-			w.OnRequest(on("cmd.run", func(ctx context.Context, _ saltfake.Request) *saltfake.Response { <-ctx.Done(); return saltfake.Cut }))
-			return w.calm
-		},
-		fault.SaltUnavailable, true, false, 1,
-	}, {
-		"the connection is cut before the request was read",
-		func(w *world) func() {
-			w.listener.cutting.Store(true)
-			return func() { w.listener.cutting.Store(false) }
-		},
-		fault.SaltUnavailable, true, false, 0,
-	}, {
-		"the connection is cut after the request was read, and the job did not run",
-		func(w *world) func() { w.OnRequest(on("cmd.run", answer(saltfake.Cut))); return w.calm },
-		fault.SaltUnavailable, true, false, 1,
-	}, {
-		"the connection is cut after the request was read, and the job ran",
-		func(w *world) func() { w.OnAnswer(on("cmd.run", answer(saltfake.Cut))); return w.calm },
-		fault.SaltUnavailable, true, true, 1,
-	}, {
-		"salt-api was started again and has forgotten the login",
-		func(w *world) func() { w.ForgetSessions(); return w.calm },
-		"", false, true, 2,
-	}, {
-		"salt-api was started again, and does not answer the next login",
-		func(w *world) func() {
-			w.ForgetSessions()
-			w.OnRequest(on("/login", answer(saltfake.Cut)))
-			return w.calm
-		},
-		fault.SaltUnavailable, false, false, 1,
-	},
+// hang is a hook that waits until the client has gone, and then answers as told; nil lets
+// things take their course.
+func hang(r *saltfake.Response) saltfake.Hook {
+	return func(ctx context.Context, _ saltfake.Request) *saltfake.Response {
+		<-ctx.Done()
+		return r
+	}
 }
 
 // calm takes the hooks away.
@@ -121,54 +69,127 @@ func (w *world) calm() {
 	w.OnAnswer(nil)
 }
 
-// TestSaltAnswer: whatever becomes of the answer, the job is sent once, its caller is told
-// what is true, and its one row says whether it ran.
-func TestSaltAnswer(t *testing.T) {
+// fates are what can become of a job at a master that hangs, and of a connection.
+var fates = []struct {
+	name          string
+	before, after saltfake.Hook // of the request for the job alone
+	code          fault.Code    // which the caller is told, with outcomeUnknown
+	ran           bool
+}{
+	{name: "salt-api gives up, and the job ran", after: answer(saltfake.Unexpected), code: fault.SaltError, ran: true},
+	{name: "salt-api gives up, and the job did not run", before: answer(saltfake.Unexpected), code: fault.SaltError},
+	{name: "we give up, and the master goes on later", before: hang(nil), code: fault.SaltUnavailable, ran: true},
+	{name: "we give up, and the master never goes on", before: hang(saltfake.Cut), code: fault.SaltUnavailable},
+	{name: "cut, and the job ran", after: answer(saltfake.Cut), code: fault.SaltUnavailable, ran: true},
+	{name: "cut, and the job did not run", before: answer(saltfake.Cut), code: fault.SaltUnavailable},
+}
+
+// TestAnswerLost: whether a job whose answer was lost has run is not claimed to be known.
+// It is not sent again, and its one row says afterwards whether it ran.
+func TestAnswerLost(t *testing.T) {
 	t.Parallel()
-	for _, c := range answers {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			n := w.node(t, w.url)
-			if r := n.run("before"); r.err != nil {
-				t.Fatal(r.err)
+	w := newWorld(t)
+	n := w.node(t, w.url)
+	if r := n.run("before"); r.err != nil {
+		t.Fatal(r.err)
+	}
+	before, after := map[string]saltfake.Hook{}, map[string]saltfake.Hook{}
+	for _, f := range fates {
+		before[command(f.name)], after[command(f.name)] = f.before, f.after
+	}
+	by := func(hooks map[string]saltfake.Hook) saltfake.Hook {
+		return on("cmd.run", func(ctx context.Context, r saltfake.Request) *saltfake.Response {
+			if h := hooks[fmt.Sprint(r.Chunk["arg"].([]any)[0])]; h != nil {
+				return h(ctx, r)
 			}
-			over := c.fault(w)
-			r := n.run("lost")
-			over()
-			var code fault.Code
-			if r.err != nil {
-				code = r.err.Code
-			}
-			if code != c.code || r.unknown != c.unknown || r.unknown == (r.row != 0) {
-				t.Errorf("the caller was told %+v, of the row %d", r.err, r.row)
-			}
-			if c.ran {
-				until(t, "the job to run", func() bool { return w.ran("lost") == 1 })
-			}
-			if open := w.overdue(t); (open == 1) != c.unknown {
-				t.Errorf("%d intents are open", open)
-			}
-			w.settle(t)
-			if r := n.run("after"); r.err != nil {
-				t.Error(r.err)
-			}
-			sent := w.dispatched()["lost"]
-			if sent.sent != c.sent || (w.ran("lost") == 1) != c.ran {
-				t.Errorf("sent %d times, ran %d times", sent.sent, w.ran("lost"))
-			}
-			want := effectRow{Name: "lost", Action: "salt.run", Code: 202, Late: c.unknown}
-			switch {
-			case c.ran:
-			case c.unknown:
-				want.Code = 504
-			default:
-				want.Code = c.code.HTTPStatus()
-			}
-			w.wantRow(t, want)
-			w.check(t, max(0, c.sent-1))
+			return nil
 		})
 	}
+	w.OnRequest(by(before))
+	w.OnAnswer(by(after))
+	var wg sync.WaitGroup // some wait until we give up
+	for _, f := range fates {
+		wg.Go(func() {
+			r := n.run(f.name)
+			if r.err == nil || r.err.Code != f.code || !r.unknown || r.row != 0 {
+				t.Errorf("%s: the caller was told %+v, of the row %d", f.name, r.err, r.row)
+			}
+		})
+	}
+	wg.Wait()
+	for _, f := range fates {
+		if f.ran {
+			until(t, f.name, func() bool { return w.ran(f.name) == 1 })
+		}
+	}
+	w.calm()
+	if open := w.overdue(t); int(open) != len(fates) {
+		t.Errorf("%d intents are open", open)
+	}
+	w.settle(t)
+	for _, f := range fates {
+		if sent := w.dispatched()[f.name].sent; sent != 1 {
+			t.Errorf("%s: sent %d times", f.name, sent)
+		}
+		want := effectRow{Name: f.name, Action: "salt.run", Code: 504, Late: true}
+		if f.ran {
+			want.Code = 202
+		}
+		w.wantRow(t, want)
+	}
+	w.check(t, 0)
+}
+
+// TestSaltRestarted: salt-api is started again, which ends its logins, and is away between.
+func TestSaltRestarted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	n := w.node(t, w.url)
+	steps := []struct {
+		name    string
+		fault   func()
+		code    fault.Code // empty: it is done
+		unknown bool
+		sent    int // requests that were read
+		logins  int
+		row     int
+	}{
+		{"before", func() {}, "", false, 1, 1, 202},
+		{"the login is forgotten", w.ForgetSessions, "", false, 2, 1, 202},
+		{"and the next one is cut", func() {
+			w.ForgetSessions()
+			w.OnRequest(on("/login", answer(saltfake.Cut)))
+		}, fault.SaltUnavailable, false, 1, 1, 503},
+		{"and is granted later", w.calm, "", false, 1, 1, 202},
+		{"the request is not read", func() { w.listener.cutting.Store(true) }, fault.SaltUnavailable, true, 0, 0, 504},
+		{"the next one is", func() { w.listener.cutting.Store(false) }, "", false, 1, 0, 202},
+		{"nobody listens", func() {
+			_ = w.listener.Close()
+			w.server.CloseClientConnections()
+		}, fault.SaltUnavailable, false, 0, 0, 503},
+	}
+	for _, s := range steps {
+		if s.name == "nobody listens" {
+			w.settle(t) // while Salt can be asked
+		}
+		logins := w.Count("/login")
+		s.fault()
+		r := n.run(s.name)
+		var code fault.Code
+		if r.err != nil {
+			code = r.err.Code
+		}
+		if code != s.code || r.unknown != s.unknown {
+			t.Errorf("%s: the caller was told %+v", s.name, r.err)
+		}
+		if sent := w.dispatched()[s.name].sent; sent != s.sent || w.Count("/login") != logins+s.logins {
+			t.Errorf("%s: sent %d times, with %d logins", s.name, sent, w.Count("/login")-logins)
+		}
+	}
+	for _, s := range steps {
+		w.wantRow(t, effectRow{Name: s.name, Action: "salt.run", Code: s.row, Late: s.unknown})
+	}
+	w.check(t, 1)
 }
 
 // wantRow checks that there is one row of the name, and that it is as wanted. Whether its

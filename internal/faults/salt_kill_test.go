@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -179,17 +178,13 @@ func atHead(t *testing.T, w *world, _ *proxy) (func(), func()) {
 	return func() { until(t, "the row to be waited for", waiting) }, func() { _ = tx.Rollback(t.Context()) }
 }
 
-// held holds what comes for a function or a path until its client has gone, and goes on
+// held has what comes for a function or a path hang until its client has gone, and go on
 // with other, or as if nothing had been.
 func held(t *testing.T, hook func(saltfake.Hook), what string, other *saltfake.Response) (come func(), letGo func()) {
 	here := make(chan struct{}, 1)
-	hook(on(what, func(ctx context.Context, _ saltfake.Request) *saltfake.Response {
+	hook(on(what, func(ctx context.Context, r saltfake.Request) *saltfake.Response {
 		here <- struct{}{}
-		select {
-		case <-ctx.Done():
-		case <-time.After(patience):
-		}
-		return other
+		return hang(other)(ctx, r)
 	}))
 	return func() { receive(t, here, "the held request") }, func() {}
 }

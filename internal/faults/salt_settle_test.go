@@ -14,53 +14,65 @@ import (
 	"halite/internal/salt/saltfake"
 )
 
-// TestDatabaseGone: the effect is done, and the database cannot be reached when the row
-// is to be written. The server that did it settles it when the database is back.
+// TestDatabaseGone: the database goes away under a job. Its caller is told that the outcome
+// is not known, unless nothing was sent, and the server settles what is open when the
+// database is back.
 func TestDatabaseGone(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name   string
-		fault  func(w *world, p *proxy)
-		ran    bool
-		late   bool
-		denial bool // it is said that nothing was done
+	cases := []struct {
+		name    string
+		fault   func(w *world, p *proxy)
+		ran     bool
+		late    bool
+		unknown bool
 	}{
+		{"when the intent has become durable", func(_ *world, p *proxy) { p.armFatal(intentAnswer) }, false, true, false},
 		{"when the job has run", func(w *world, p *proxy) {
 			w.OnAnswer(on("cmd.run", func(context.Context, saltfake.Request) *saltfake.Response { p.fall(); return nil }))
-		}, true, true, false},
-		{"before COMMIT", func(_ *world, p *proxy) { p.armFatal(beforeCommit) }, true, true, false},
-		{"before the answer of COMMIT", func(_ *world, p *proxy) { p.armFatal(commitAnswer) }, true, false, false},
-		{"when the intent has become durable", func(_ *world, p *proxy) { p.armFatal(intentAnswer) }, false, true, true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			p := newProxy(t, w.url)
-			n := w.node(t, p.through(w.url))
-			if r := n.run("before"); r.err != nil {
-				t.Fatal(r.err)
+		}, true, true, true},
+		{"before COMMIT", func(_ *world, p *proxy) { p.armFatal(beforeCommit) }, true, true, true},
+		{"before the answer of COMMIT", func(_ *world, p *proxy) { p.armFatal(commitAnswer) }, true, false, true},
+	}
+	nodes, proxies := make([]*node, len(cases)), make([]*proxy, len(cases))
+	for i := range cases {
+		w := newWorld(t)
+		proxies[i] = newProxy(t, w.url)
+		nodes[i] = w.node(t, proxies[i].through(w.url))
+		if r := nodes[i].run("before"); r.err != nil {
+			t.Fatal(r.err)
+		}
+	}
+	var wg sync.WaitGroup // each waits for seconds, without doing much
+	for i, c := range cases {
+		c.fault(nodes[i].world, proxies[i])
+		wg.Go(func() {
+			r := nodes[i].run("lost")
+			if r.err == nil || r.err.Code != fault.AuditUnavailable || r.unknown != c.unknown || r.row != 0 {
+				t.Errorf("%s: the caller was told %+v, of the row %d", c.name, r.err, r.row)
 			}
-			c.fault(w, p)
-			r := n.run("lost")
-			if r.err == nil || r.err.Code != fault.AuditUnavailable || r.unknown == c.denial || r.row != 0 {
-				t.Errorf("the caller was told %+v, of the row %d", r.err, r.row)
-			}
-			w.calm()
-			if open := w.overdue(t); (open == 1) != c.late {
-				t.Errorf("%d intents are open", open)
-			}
-			p.up()
-			w.settle(t)
-			if r := n.run("after"); r.err != nil {
-				t.Error(r.err)
-			}
-			want := effectRow{Name: "lost", Action: "salt.run", Code: 504, Late: c.late}
-			if c.ran {
-				want.Code = 202
-			}
-			w.wantRow(t, want)
-			w.check(t, 0)
 		})
+	}
+	wg.Wait()
+	for i, c := range cases {
+		n := nodes[i]
+		n.calm()
+		if open := n.overdue(t); (open == 1) != c.late {
+			t.Errorf("%s: %d intents are open", c.name, open)
+		}
+		proxies[i].up()
+	}
+	for i, c := range cases {
+		n := nodes[i]
+		n.settle(t)
+		if r := n.run("after"); r.err != nil {
+			t.Errorf("%s: %v", c.name, r.err)
+		}
+		want := effectRow{Name: "lost", Action: "salt.run", Code: 504, Late: c.late}
+		if c.ran {
+			want.Code = 202
+		}
+		n.wantRow(t, want)
+		n.check(t, 0)
 	}
 }
 

@@ -32,6 +32,7 @@ const cookieSecret = "forty characters are a secret for a test"
 type world struct {
 	*saltfake.Master
 	connection salt.Settings
+	server     *httptest.Server
 	listener   *listener
 	url        string // of the database, not through a proxy
 	look       *pgx.Conn
@@ -55,7 +56,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	c := salt.Settings{URL: server.URL, Username: saltfake.Admin, Password: saltfake.AdminPassword, EAuth: "file", Verify: true}
-	w.connection = c
+	w.connection, w.server = c, server
 	_, err = pgtest.OpenURL(t, w.url).SetSaltSettings(t.Context(), settings.Stored{
 		URL: c.URL, Username: c.Username, SealedPassword: w.sealer.Seal(c.Password), EAuth: c.EAuth, Verify: c.Verify,
 	})
