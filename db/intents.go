@@ -85,12 +85,14 @@ func (d *DB) CloseIntent(ctx context.Context, id uuid.UUID, e audit.Entry) (audi
 func (d *DB) ClaimIntent(ctx context.Context, grace, lease time.Duration) (_ audit.Intent, ok bool, err error) {
 	var r intentRow
 	// SKIP LOCKED: two servers that come at once take two intents, and wait for nobody.
+	// By the lease before the deadline: many that cannot be settled would come round again
+	// before the others had their turn.
 	err = d.app.NewRaw(`
 		UPDATE audit_intents SET leased_until = clock_timestamp() + ?::float8 * interval '1 second'
 		WHERE id = (
 			SELECT id FROM audit_intents
 			WHERE deadline < clock_timestamp() - ?::float8 * interval '1 second' AND coalesce(leased_until < clock_timestamp(), true)
-			ORDER BY deadline LIMIT 1 FOR UPDATE SKIP LOCKED)
+			ORDER BY leased_until NULLS FIRST, deadline LIMIT 1 FOR UPDATE SKIP LOCKED)
 		RETURNING id, opened_at, deadline, user_id, action, resource, args_json, salt_jid, result_code, username, verb, reason,
 			request_id, source_ip, user_agent, extract(epoch FROM clock_timestamp() - opened_at)::float8 AS age`,
 		lease.Seconds(), grace.Seconds()).Scan(ctx, &r)

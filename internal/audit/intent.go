@@ -30,8 +30,9 @@ type Intents interface {
 	// CloseIntent removes the intent and appends its row, in one transaction. Of several
 	// who close one intent, one succeeds; the others get ErrIntentClosed.
 	CloseIntent(ctx context.Context, id uuid.UUID, e Entry) (Entry, error)
-	// ClaimIntent hands out the oldest intent whose deadline is more than grace ago, and
-	// hands it to nobody else for the time of lease. ok is false if there is none.
+	// ClaimIntent hands out an intent whose deadline is more than grace ago, and hands it to
+	// nobody else for the time of lease: the oldest that was not handed out yet, or the one
+	// whose lease has ended first. ok is false if there is none.
 	ClaimIntent(ctx context.Context, grace, lease time.Duration) (i Intent, ok bool, err error)
 }
 
