@@ -132,22 +132,27 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("unix", p.target)
-		if err != nil {
-			client.Close()
-			continue
-		}
-		l := &link{proxy: p, client: client, server: server, appends: map[string]bool{}, intents: map[string]bool{}}
 		p.mu.Lock()
-		if p.down {
-			l.end()
+		if !p.down { // who tries again and again must not keep PostgreSQL busy
+			p.pass(client)
 		} else {
-			p.conns[l] = true
-			go l.forth()
-			go l.back()
+			client.Close()
 		}
 		p.mu.Unlock()
 	}
+}
+
+// pass connects a client to the server. p.mu is held.
+func (p *proxy) pass(client net.Conn) {
+	server, err := net.Dial("unix", p.target)
+	if err != nil {
+		client.Close()
+		return
+	}
+	l := &link{proxy: p, client: client, server: server, appends: map[string]bool{}, intents: map[string]bool{}}
+	p.conns[l] = true
+	go l.forth()
+	go l.back()
 }
 
 // reached says what is to be done at a point: pass says that the message goes on,
