@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"halite/internal/fault"
 	"halite/internal/salt/saltfake"
 )
@@ -131,11 +129,7 @@ func TestAnswerLost(t *testing.T) {
 		if sent := w.dispatched()[f.name].sent; sent != 1 {
 			t.Errorf("%s: sent %d times", f.name, sent)
 		}
-		want := effectRow{Name: f.name, Action: "salt.run", Code: 504, Late: true}
-		if f.ran {
-			want.Code = 202
-		}
-		w.wantRow(t, want)
+		w.wantRow(t, settledLate(f.name, f.ran))
 	}
 	w.check(t, 0)
 }
@@ -152,7 +146,7 @@ func TestSaltRestarted(t *testing.T) {
 		unknown bool
 		sent    int // requests that were read
 		logins  int
-		row     int
+		row     int // its code, unless it is settled late
 	}{
 		{"before", func() {}, "", false, 1, 1, 202},
 		{"the login is forgotten", w.ForgetSessions, "", false, 2, 1, 202},
@@ -161,7 +155,7 @@ func TestSaltRestarted(t *testing.T) {
 			w.OnRequest(on("/login", answer(saltfake.Cut)))
 		}, fault.SaltUnavailable, false, 1, 1, 503},
 		{"and is granted later", w.calm, "", false, 1, 1, 202},
-		{"the request is not read", func() { w.listener.cutting.Store(true) }, fault.SaltUnavailable, true, 0, 0, 504},
+		{"the request is not read", func() { w.listener.cutting.Store(true) }, fault.SaltUnavailable, true, 0, 0, 0},
 		{"the next one is", func() { w.listener.cutting.Store(false) }, "", false, 1, 0, 202},
 		{"nobody listens", func() {
 			_ = w.listener.Close()
@@ -187,20 +181,11 @@ func TestSaltRestarted(t *testing.T) {
 		}
 	}
 	for _, s := range steps {
-		w.wantRow(t, effectRow{Name: s.name, Action: "salt.run", Code: s.row, Late: s.unknown})
+		if s.unknown {
+			w.wantRow(t, settledLate(s.name, false))
+		} else {
+			w.wantRow(t, inTime(s.name, s.row))
+		}
 	}
 	w.check(t, 1)
-}
-
-// wantRow checks that there is one row of the name, and that it is as wanted. Whether its
-// jid is that of the job check says.
-func (w *world) wantRow(t *testing.T, want effectRow) {
-	t.Helper()
-	got := w.rows(t)[want.Name]
-	for i := range got {
-		got[i].ID, got[i].JID = 0, ""
-	}
-	if diff := cmp.Diff([]effectRow{want}, got); diff != "" {
-		t.Errorf("rows of %s, -want +got\n%s", want.Name, diff)
-	}
 }

@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -64,14 +65,11 @@ func TestDatabaseGone(t *testing.T) {
 	for i, c := range cases {
 		n := nodes[i]
 		n.settle(t)
-		if r := n.run("after"); r.err != nil {
-			t.Errorf("%s: %v", c.name, r.err)
+		if c.late {
+			n.wantRow(t, settledLate("lost", c.ran))
+		} else {
+			n.wantRow(t, inTime("lost", http.StatusAccepted))
 		}
-		want := effectRow{Name: "lost", Action: "salt.run", Code: 504, Late: c.late}
-		if c.ran {
-			want.Code = 202
-		}
-		n.wantRow(t, want)
 		n.check(t, 0)
 	}
 }
@@ -128,14 +126,14 @@ func TestSettleTogether(t *testing.T) {
 					})
 				}
 			}
-			until(t, "the heap to be settled", func() bool { return w.late(t) == 0 })
+			until(t, "the heap to be settled", func() bool { return w.due(t) == 0 })
 			close(quit)
 			wg.Wait()
 			if open := w.open(t); open != 0 {
 				t.Errorf("%d intents are open", open)
 			}
 			for name, rows := range w.rows(t) {
-				if late := name[0] == 'l'; len(rows) != 1 || rows[0].Late != late {
+				if late := name[0] == 'l'; len(rows) != 1 || (rows[0].Settled != "") != late {
 					t.Errorf("rows of %s: %+v", name, rows)
 				}
 			}
@@ -179,7 +177,7 @@ func TestSaltAway(t *testing.T) {
 	w.calm()
 	w.settle(t)
 	for _, name := range []string{"asked.0", "held.0", "asked.1", "held.1", "asked.2"} {
-		w.wantRow(t, effectRow{Name: name, Action: "salt.run", Code: 202, Late: true})
+		w.wantRow(t, settledLate(name, true))
 	}
 	w.check(t, 0)
 }
@@ -188,26 +186,47 @@ func TestSaltAway(t *testing.T) {
 func TestKeysLeftOpen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.AddKeys(saltfake.Pending, "accept.1", "accept.0", "reject.1", "reject.0", "delete.1", "delete.0")
 	n := w.node(t, w.url)
-	change := func(verb, id string, f func(context.Context, string) error) {
-		r := n.do(id, guard.Action{Name: "key." + verb, Verb: verb, Resource: "key:" + id, Success: 204}, func(ctx context.Context) error { return f(ctx, id) })
-		if !r.unknown {
-			t.Errorf("%s: the caller was told %+v", id, r.err)
-		}
+	cut := func(fun string, afterwards func()) saltfake.Hook {
+		return on(fun, func(context.Context, saltfake.Request) *saltfake.Response { afterwards(); return saltfake.Cut })
 	}
-	for i, cut := range []func(saltfake.Hook){w.OnRequest, w.OnAnswer} { // not done, done
-		cut(func(_ context.Context, r saltfake.Request) *saltfake.Response {
-			switch r.Fun() {
-			case "key.accept", "key.reject", "key.delete":
-				return saltfake.Cut
-			}
-			return nil
-		})
-		change("accept", fmt.Sprintf("accept.%d", i), n.dispatch.AcceptKey)
-		change("reject", fmt.Sprintf("reject.%d", i), n.dispatch.RejectKey)
-		change("delete", fmt.Sprintf("delete.%d", i), n.dispatch.DeleteKey)
+	steps := []struct {
+		verb, id string
+		from     saltfake.Bucket
+		done     bool
+		settled  string
+	}{
+		{"accept", "new1", saltfake.Pending, true, itWasDone},
+		{"accept", "new2", saltfake.Pending, false, itWasNotDone},
+		{"reject", "new3", saltfake.Pending, true, itWasDone},
+		{"reject", "new4", saltfake.Pending, false, itWasNotDone},
+		{"delete", "old1", saltfake.Accepted, true, itWasDone},
+		{"delete", "old2", saltfake.Accepted, false, itWasNotDone},
+		{"delete", "back", saltfake.Accepted, true, neverKnown}, // its minion asks again
+		{"delete", "new5", saltfake.Pending, false, neverKnown},
+	}
+	change := map[string]func(context.Context, string) error{
+		"accept": n.dispatch.AcceptKey, "reject": n.dispatch.RejectKey, "delete": n.dispatch.DeleteKey,
+	}
+	unknown := func(name, action, verb, resource string, success int, effect func(context.Context) error) {
+		r := n.do(name, guard.Action{Name: action, Verb: verb, Resource: resource, Success: success}, effect)
+		if r.err == nil || r.err.Code != fault.SaltUnavailable || !r.unknown || r.row != 0 {
+			t.Errorf("%s: the caller was told %+v, of the row %d", name, r.err, r.row)
+		}
 		w.calm()
+	}
+	for _, s := range steps {
+		w.AddKeys(s.from, s.id)
+		hook := w.OnRequest
+		if s.done {
+			hook = w.OnAnswer
+		}
+		hook(cut("key."+s.verb, func() {
+			if s.id == "back" {
+				w.AddKeys(saltfake.Pending, s.id)
+			}
+		}))
+		unknown(s.id, "key."+s.verb, s.verb, "key:"+s.id, 204, func(ctx context.Context) error { return change[s.verb](ctx, s.id) })
 	}
 	c := salt.New(w.connection, pgtest.Quiet)
 	t.Cleanup(c.Close)
@@ -215,17 +234,17 @@ func TestKeysLeftOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.OnAnswer(on("saltutil.kill_job", answer(saltfake.Cut)))
-	kill := func(ctx context.Context) error { return n.dispatch.KillJob(ctx, job.JID) }
-	if r := n.do("kill", guard.Action{Name: "job.kill", Verb: "kill", Resource: "job:" + job.JID, Success: 202}, kill); !r.unknown {
-		t.Errorf("kill: the caller was told %+v", r.err)
-	}
-	w.calm()
+	w.OnAnswer(cut("saltutil.kill_job", func() {}))
+	unknown("kill", "job.kill", "kill", "job:"+job.JID, 202, func(ctx context.Context) error { return n.dispatch.KillJob(ctx, job.JID) })
+
 	w.settle(t)
-	w.wantRow(t, effectRow{Name: "kill", Action: "job.kill", Code: 504, Late: true})
-	for _, verb := range []string{"accept", "reject", "delete"} {
-		w.wantRow(t, effectRow{Name: verb + ".0", Action: "key." + verb, Code: 504, Late: true})
-		w.wantRow(t, effectRow{Name: verb + ".1", Action: "key." + verb, Code: 204, Late: true})
+	for _, s := range steps {
+		code := http.StatusGatewayTimeout
+		if s.settled == itWasDone {
+			code = http.StatusNoContent
+		}
+		w.wantRow(t, effectRow{Name: s.id, Action: "key." + s.verb, Code: code, Settled: s.settled})
 	}
+	w.wantRow(t, effectRow{Name: "kill", Action: "job.kill", Code: http.StatusGatewayTimeout, Settled: neverKnown})
 	w.check(t, 0)
 }

@@ -162,8 +162,8 @@ func (w *world) ran(name string) int { return w.Runs(w.dispatched()[name].jid) }
 // open says how many intents are open.
 func (w *world) open(t *testing.T) int { return w.count(t, "SELECT count(*) FROM audit_intents") }
 
-// late says how many of them are overdue.
-func (w *world) late(t *testing.T) int {
+// due says how many of them are to be settled.
+func (w *world) due(t *testing.T) int {
 	return w.count(t, "SELECT count(*) FROM audit_intents WHERE deadline < clock_timestamp()")
 }
 
