@@ -215,11 +215,11 @@ func (r *queryResolver) MyPermissions(ctx context.Context) ([]view.HeldPermissio
 // Can is the resolver for the can field.
 func (r *queryResolver) Can(ctx context.Context, verb string, resource string, userID *uuid.UUID) (*policy.Verdict, error) {
 	p, err := principal(ctx)
+	if userID != nil && (err != nil || *userID != p.UserID) {
+		return r.explain(ctx, *userID, verb, resource)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if userID != nil && *userID != p.UserID {
-		return r.explain(ctx, *userID, verb, resource)
 	}
 	return answer(r.Directory.Explain(ctx, p.UserID, verb, resource))
 }
