@@ -19,7 +19,7 @@ import (
 )
 
 // unreadable is told to callers.
-const unreadable = "The stored Salt password cannot be read with this COOKIE_SECRET: enter it again in the settings"
+const unreadable = "The stored Salt password cannot be read with this COOKIE_SECRET, enter it again in the settings"
 
 // Salt is how the Salt master is reached, as it may be shown.
 type Salt struct {
