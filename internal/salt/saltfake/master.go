@@ -146,6 +146,15 @@ func (m *Master) ExpireTokens() {
 	}
 }
 
+// SetPassword gives an account another password.
+func (m *Master) SetPassword(user, password string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.accounts[user]
+	a.password = password
+	m.accounts[user] = a
+}
+
 // SetTokenLifetime sets how long the tokens of later logins last.
 func (m *Master) SetTokenLifetime(d time.Duration) {
 	m.mu.Lock()
