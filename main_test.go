@@ -10,8 +10,11 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
+	"halite/internal/httpapi/apitest"
 	"halite/internal/pgtest"
 )
 
@@ -39,6 +42,78 @@ func program(ctx context.Context, env []string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, os.Args[0], args...)
 	c.Env = append([]string{programVariable + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "LISTEN_PORT=0"}, env...)
 	return c
+}
+
+// instance is the program, serving as a process of its own on a database that others
+// may share. Of its Server only the requests work.
+type instance struct {
+	*apitest.Server
+	out *output
+
+	process *os.Process
+	ended   chan struct{}
+	exit    error // once ended is closed
+}
+
+// start starts an instance, and stops it at the end of the test at the latest. It
+// makes the user admin with adminPassword where there is no user yet.
+func start(t *testing.T, database string, env ...string) *instance {
+	t.Helper()
+	c := program(context.Background(), append([]string{
+		"DATABASE_URL=" + database, "COOKIE_SECRET=" + testSecret, "BOOTSTRAP_ADMIN_PASSWORD=" + adminPassword,
+		"REFUSALS_PER_MINUTE=100000",
+	}, env...))
+	i := &instance{out: newOutput(), ended: make(chan struct{})}
+	c.Stdout, c.Stderr = i.out, i.out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	i.process = c.Process
+	go func() { i.exit = c.Wait(); close(i.ended) }()
+	t.Cleanup(func() { i.stop(t) })
+	i.Server = &apitest.Server{URL: i.out.address(t, i.ended), DBURL: database}
+	return i
+}
+
+// stop lets the instance shut down, which must end well. One that has ended stays so.
+func (i *instance) stop(t *testing.T) {
+	t.Helper()
+	select {
+	case <-i.ended:
+		return
+	default:
+	}
+	if err := i.process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if <-i.ended; i.exit != nil {
+		t.Errorf("%v:\n%s", i.exit, i.out)
+	}
+}
+
+// kill ends the instance as a crash does.
+func (i *instance) kill(t *testing.T) {
+	t.Helper()
+	if err := i.process.Kill(); err != nil {
+		t.Error(err)
+	}
+	<-i.ended
+}
+
+// eventually waits until done, for what happens in the background of a process and
+// tells nobody.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not within 30 s: %s", what)
+		}
+	}
 }
 
 // output collects what a program says; it may be read meanwhile.

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -18,15 +17,8 @@ import (
 func TestOrderedShutdown(t *testing.T) {
 	t.Parallel()
 	database := pgtest.URL(t)
-	cmd := program(t.Context(), []string{"DATABASE_URL=" + database, "COOKIE_SECRET=" + testSecret, "BOOTSTRAP_ADMIN_PASSWORD=" + adminPassword})
-	out, ended := newOutput(), make(chan struct{})
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var exit error
-	go func() { exit = cmd.Wait(); close(ended) }()
-	url := out.address(t, ended)
+	server := start(t, database)
+	url := server.URL
 	cookie := signIn(t, url, "admin", adminPassword)
 
 	const clients = 16
@@ -59,17 +51,11 @@ func TestOrderedShutdown(t *testing.T) {
 	}
 	select {
 	case <-enough:
-	case <-ended:
-		t.Fatalf("it ended by itself: %s", out)
+	case <-server.ended:
+		t.Fatalf("it ended by itself: %s", server.out)
 	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	server.stop(t)
 	wg.Wait()
-	<-ended
-	if exit != nil {
-		t.Errorf("%v: %s", exit, out)
-	}
 	c := pgtest.Conn(t, database, "halite")
 	rows, err := c.Query(t.Context(), "SELECT id FROM audit_log ORDER BY id")
 	if err != nil {

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"testing"
+
+	"halite/internal/httpapi/apitest"
+)
+
+// logStory: the log itself is read, and the policy is asked about others.
+func logStory(t *testing.T, w *world) {
+	for _, c := range []struct {
+		action
+		outcomes []outcome
+	}{
+		{
+			action{"Query.auditEntries", `auditEntries(limit: 1) { entries { action resultCode } }`, "audit.list", "view", "audit:*", `{"limit":1,"offset":0}`},
+			[]outcome{
+				{kind: "allowed", data: `{"entries":[{"action":"audit.list","resultCode":403}]}`, result: 200},
+				{kind: "allowed", as: "mara", data: `{"entries":[{"action":"audit.list","resultCode":200}]}`, result: 200, reason: "allowed by role manager: view *"},
+				{
+					kind: "bad input", call: `auditEntries(filter: {decision: DENY}, limit: 501) { total }`, code: "BAD_USER_INPUT", result: 422,
+					args: `{"limit":501,"offset":0,"filter":{"decision":"deny"}}`,
+				},
+				{kind: "bad input", call: `auditEntries(offset: -1) { total }`, code: "BAD_USER_INPUT", result: 422, args: `{"limit":50,"offset":-1}`},
+			},
+		},
+		{
+			action{"Query.auditEntry", `auditEntry(id: "1") { action }`, "audit.get", "view", "audit:*", `{"id":"1"}`},
+			[]outcome{
+				{kind: "allowed", data: `{"action":"user.create"}`, result: 200},
+				{kind: "bad input", call: `auditEntry(id: "0") { id }`, args: `{"id":"0"}`, code: "BAD_USER_INPUT", result: 422},
+				{kind: "not found", call: `auditEntry(id: "999999") { id }`, args: `{"id":"999999"}`, code: "NOT_FOUND", says: "There is no entry 999999", result: 404},
+			},
+		},
+		{
+			action{"Query.openIntents", `openIntents { id }`, "intent.list", "view", "audit:*", `{"limit":50}`},
+			[]outcome{
+				{kind: "allowed", data: `[]`, result: 200},
+				{kind: "bad input", call: `openIntents(limit: 0) { id }`, args: `{"limit":0}`, code: "BAD_USER_INPUT", result: 422},
+			},
+		},
+		{
+			action{
+				"Query.can", `can(verb: "view", resource: "grain:os", userId: "$alice") { allowed reason }`,
+				"policy.explain", "view", "user:alice", `{"verb":"view","resource":"grain:os","user_id":"$alice"}`,
+			},
+			[]outcome{
+				{kind: "allowed", data: `{"allowed":true,"reason":"allowed by role spare: view grain:*"}`, result: 200},
+				{
+					kind: "allowed", call: `can(verb: "view", resource: "key:x", userId: "$ivan") { allowed reason }`, data: `{"allowed":false,"reason":"user is inactive"}`,
+					resource: "user:ivan", args: `{"verb":"view","resource":"key:x","user_id":"$ivan"}`, result: 200,
+				},
+				{
+					kind: "bad input", call: `can(verb: "", resource: "key:x", userId: "$alice") { allowed }`,
+					args: `{"verb":"","resource":"key:x","user_id":"$alice"}`, code: "BAD_USER_INPUT", result: 422,
+				},
+				{
+					kind: "not found", call: `can(verb: "view", resource: "key:x", userId: "$nobody") { allowed }`, resource: "user:$nobody",
+					args: `{"verb":"view","resource":"key:x","user_id":"$nobody"}`, code: "NOT_FOUND", says: "User not found", result: 404,
+				},
+			},
+		},
+	} {
+		w.refuse(t, c.action)
+		for _, o := range c.outcomes {
+			w.try(t, c.action, o)
+		}
+	}
+	w.aboutOneself(t)
+}
+
+// aboutOneself: what anybody may ask about himself is no decision.
+func (w *world) aboutOneself(t *testing.T) {
+	t.Helper()
+	const me, held = `me { username mustChangePassword permissions { verb } }`, `myPermissions { role verb resourceGlob }`
+	const can, canMyself = `can(verb: "view", resource: "minion:x") { allowed }`, `can(verb: "view", resource: "minion:x", userId: "$vera") { allowed }`
+	for _, c := range []struct{ as, call, data, code string }{
+		{"vera", me, `{"me":{"username":"vera","mustChangePassword":false,"permissions":[{"verb":"view"}]}}`, ""},
+		{"nina", me, `{"me":{"username":"nina","mustChangePassword":true,"permissions":[{"verb":"[!_]*"}]}}`, ""},
+		{"nobody", me, `{"me":null}`, "UNAUTHENTICATED"},
+		{"vera", held, `{"myPermissions":[{"role":"bystander","verb":"view","resourceGlob":"minion:*"}]}`, ""},
+		{"nobody", held, `{"myPermissions":null}`, "UNAUTHENTICATED"},
+		{"vera", can, `{"can":{"allowed":true}}`, ""},
+		{"vera", canMyself, `{"can":{"allowed":true}}`, ""},
+		{"nina", can, `{"can":{"allowed":false}}`, ""},
+		{"nobody", can, `{"can":null}`, "UNAUTHENTICATED"},
+		{"vera", `can(verb: "", resource: "x:y") { allowed }`, `{"can":null}`, "BAD_USER_INPUT"},
+	} {
+		w.withoutRow(t, c.as, c.call, c.data, c.code)
+	}
+}
+
+// withoutRow asks for what leaves none.
+func (w *world) withoutRow(t *testing.T, as, call, data, code string) {
+	t.Helper()
+	rows := len(w.Rows(t))
+	r := w.Query(t, w.cookies[as], "{ "+w.named(call)+" }", nil)
+	if string(r.Data) != data || len(w.Rows(t)) != rows || r.Header.Get("X-Audit-Id") != "" {
+		t.Errorf("%s, %s: %s, X-Audit-Id %q, %d rows more", as, call, r.Body, r.Header.Get("X-Audit-Id"), len(w.Rows(t))-rows)
+	}
+	if got := (apitest.Result{Errors: r.Errors}).Codes(); len(got) > 1 || (len(got) == 1) != (code != "") || code != "" && got[0] != code {
+		t.Errorf("%s, %s: %s, want %q", as, call, r.Body, code)
+	}
+}
