@@ -20,7 +20,7 @@ func (w *world) roleReads(t *testing.T) {
 	w.refuse(t, roles)
 	w.try(t, roles, outcome{
 		kind: "allowed", result: 200,
-		data: `[{"name":"admin"},{"name":"bystander"},{"name":"manager"},{"name":"most"},{"name":"operator"},{"name":"spare"},{"name":"viewer"}]`,
+		data: `[{"name":"admin"},{"name":"bystander"},{"name":"keeper"},{"name":"manager"},{"name":"most"},{"name":"operator"},{"name":"spare"},{"name":"viewer"}]`,
 	})
 
 	role := action{"Query.role", `role(id: "$role_spare") { name isBuiltin permissions { verb resourceGlob } }`, "role.get", "view", "role:spare", `{"id":"$role_spare"}`}
@@ -79,16 +79,16 @@ func (w *world) rolePermissions(t *testing.T) {
 func (w *world) roleChanges(t *testing.T) {
 	t.Helper()
 	create := action{
-		"Mutation.createRole", `createRole(name: "keeper", description: "Keeps.") { name permissions { verb } }`, "role.create", "manage_role", "role:keeper",
-		`{"name":"keeper","description":"Keeps."}`,
+		"Mutation.createRole", `createRole(name: "warden", description: "Wards.") { name permissions { verb } }`, "role.create", "manage_role", "role:warden",
+		`{"name":"warden","description":"Wards."}`,
 	}
 	w.refuse(t, create)
 	w.try(t, create, outcome{
 		kind: "bad input", call: `createRole(name: "") { id }`, resource: "role:", args: `{"name":"","description":""}`, code: "BAD_USER_INPUT", result: 422,
 	})
 	w.try(t, create, outcome{
-		kind: "allowed", data: `{"name":"keeper","permissions":[]}`, result: 201, change: sql(`SELECT description FROM roles WHERE name = 'keeper'`, "Keeps."),
-		args: `{"name":"keeper","description":"Keeps.","after":{"id":` + anything + `}}`,
+		kind: "allowed", data: `{"name":"warden","permissions":[]}`, result: 201, change: sql(`SELECT description FROM roles WHERE name = 'warden'`, "Wards."),
+		args: `{"name":"warden","description":"Wards.","after":{"id":` + anything + `}}`,
 	})
 	w.try(t, create, outcome{kind: "taken", code: "CONFLICT", says: "Role name already exists", result: 409})
 

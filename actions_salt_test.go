@@ -75,6 +75,7 @@ func saltStory(t *testing.T, w *world) {
 	w.saltInput(t)
 	w.saltFailures(t)
 	w.saltReads(t)
+	w.saltScopes(t)
 	w.saltEffects(t)
 }
 
@@ -164,6 +165,30 @@ func (w *world) saltReads(t *testing.T) {
 	w.try(t, saltActions["job"], outcome{
 		kind: "not found", call: `job(jid: "$nojob") { jid }`, resource: "job:$nojob", args: `{"jid":"$nojob"}`,
 		code: "NOT_FOUND", says: "Job $nojob not found in cache", result: 404, jid: "$nojob",
+	})
+}
+
+// saltScopes: who may do something with some objects may do it with those alone.
+func (w *world) saltScopes(t *testing.T) {
+	t.Helper()
+	w.try(t, saltActions["accept"], outcome{
+		kind: "denied", as: "olga", call: `acceptKey(id: "web1")`, resource: "key:web1", args: `{"id":"web1"}`,
+		code: "FORBIDDEN", says: "Forbidden", deny: true, reason: "no match among 2 permissions of role keeper", result: 403,
+	})
+	w.try(t, saltActions["reject"], outcome{kind: "denied", as: "olga", code: "FORBIDDEN", deny: true, reason: "no match among 2 permissions of role keeper", result: 403})
+	w.try(t, saltActions["run"], outcome{
+		kind: "denied", as: "olga", call: `runCommand(input: {target: "web*", fun: "cmd.run", args: ["id"]}) { jid }`, resource: "salt:cmd.run",
+		args: `{"target":"web*","target_type":"glob","fun":"cmd.run","args":["id"],"kwargs":{}}`,
+		code: "FORBIDDEN", deny: true, reason: "no match among 2 permissions of role keeper", result: 403,
+	})
+	w.try(t, saltActions["run"], outcome{
+		kind: "allowed", as: "olga", data: `{"jid":` + anything + `,"minions":["web1","web2"]}`, result: 202, jid: "$any",
+		reason: "allowed by role keeper: execute salt:test.*", change: func(*testing.T, *world) {},
+	})
+	w.AddKeys(saltfake.Pending, "new4")
+	w.try(t, saltActions["accept"], outcome{
+		kind: "allowed", as: "olga", call: `acceptKey(id: "new4")`, resource: "key:new4", args: `{"id":"new4"}`, data: `true`, result: 204,
+		reason: "allowed by role keeper: accept key:new*", change: func(*testing.T, *world) {},
 	})
 }
 

@@ -52,7 +52,7 @@ func (w *world) userReads(t *testing.T) {
 	t.Helper()
 	users := action{"Query.users", `users(limit: 2, offset: 1) { total users { username roles { name } } }`, "user.list", "view", "user:*", `{"limit":2,"offset":1}`}
 	w.refuse(t, users)
-	w.try(t, users, outcome{kind: "allowed", data: `{"total":7,"users":[{"username":"alice","roles":[{"name":"spare"}]},{"username":"bob","roles":[{"name":"spare"}]}]}`, result: 200})
+	w.try(t, users, outcome{kind: "allowed", data: `{"total":8,"users":[{"username":"alice","roles":[{"name":"spare"}]},{"username":"bob","roles":[{"name":"spare"}]}]}`, result: 200})
 	w.try(t, users, outcome{kind: "bad input", call: `users(limit: 501) { total }`, args: `{"limit":501,"offset":0}`, code: "BAD_USER_INPUT", result: 422})
 	w.try(t, users, outcome{kind: "bad input", call: `users(offset: -1) { total }`, args: `{"limit":50,"offset":-1}`, code: "BAD_USER_INPUT", result: 422})
 

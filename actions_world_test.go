@@ -26,6 +26,7 @@ import (
 //
 //   - admin may do all, and is the last active administrator
 //   - mara manages users and roles, and may look at everything
+//   - olga may run some commands, and accept some keys
 //   - vera has a role that permits nothing of what is asked here
 //   - nina may do all, once she has changed her password
 //   - alice and bob are those who are administered; ivan too, an inactive administrator
@@ -63,6 +64,7 @@ func newWorld(t *testing.T, env ...string) *world {
 	w.conn = pgtest.Conn(t, database, "halite")
 
 	w.addRole(t, "manager", [2]string{"manage_*", "*"}, [2]string{"view", "*"})
+	w.addRole(t, "keeper", [2]string{"execute", "salt:test.*"}, [2]string{"accept", "key:new*"})
 	w.addRole(t, "bystander", [2]string{"view", "minion:*"})
 	w.addRole(t, "most", [2]string{"[!_]*", "*"}) // all that can be asked for, but not the pair that makes an administrator
 	w.addRole(t, "spare", [2]string{"view", "grain:*"})
@@ -77,8 +79,13 @@ func newWorld(t *testing.T, env ...string) *world {
 		name, role string
 		must, gone bool
 	}{
-		{name: "mara", role: "manager"}, {name: "vera", role: "bystander"}, {name: "nina", role: "most", must: true},
-		{name: "alice", role: "spare"}, {name: "bob", role: "spare"}, {name: "ivan", role: "admin", gone: true},
+		{name: "mara", role: "manager"},
+		{name: "olga", role: "keeper"},
+		{name: "vera", role: "bystander"},
+		{name: "nina", role: "most", must: true},
+		{name: "alice", role: "spare"},
+		{name: "bob", role: "spare"},
+		{name: "ivan", role: "admin", gone: true},
 	} {
 		id := uuid.New()
 		w.ids[u.name] = id.String()
@@ -91,7 +98,7 @@ func newWorld(t *testing.T, env ...string) *world {
 	}
 	w.ids["admin"] = w.text(t, "SELECT id FROM users WHERE username = 'admin'")
 	w.cookies["admin"] = signIn(t, w.URL, "admin", adminPassword)
-	for _, name := range []string{"mara", "vera", "nina", "bob"} {
+	for _, name := range []string{"mara", "olga", "vera", "nina", "bob"} {
 		w.cookies[name] = signIn(t, w.URL, name, userPassword)
 	}
 	return w

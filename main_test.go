@@ -100,18 +100,33 @@ func (i *instance) kill(t *testing.T) {
 	<-i.ended
 }
 
-// eventually waits until done, for what happens in the background of a process and
+// patience is how long a test waits for what has to come.
+const patience = 30 * time.Second
+
+// receive waits for a signal.
+func receive[T any](t *testing.T, what string, signal <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-signal:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("not within %v: %s", patience, what)
+		panic("unreachable")
+	}
+}
+
+// eventually waits until done, for what happens in the background of a process, which
 // tells nobody.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(patience)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !done() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("not within 30 s: %s", what)
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }
