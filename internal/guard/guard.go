@@ -134,7 +134,7 @@ func (g *Guard) Stop() {
 // Do decides whether the caller in ctx may do a, runs next if so, and records the
 // decision and how it ended. It returns nil if next did, once the row is durable. A
 // fault.Forbidden of next is a decision too, taken on what only the action could see:
-// it is recorded as deny, with its message for the reason.
+// it is recorded as deny, with its message, redacted, for the reason.
 // Errors are *fault.Error with the row's id where one was written; those of next keep
 // their code. With Effect Change, next runs inside the transaction of the row and must
 // use the context it is given.
@@ -306,7 +306,7 @@ func entry(caller *Caller, a Action, o *Outcome, v policy.Verdict, err error, to
 	default:
 		e.ResultCode = f.HTTPStatus()
 		if v.Allowed && f.Code == fault.Forbidden { // what only the action could see forbids it
-			e.Decision, e.Reason = audit.Deny, f.Message
+			e.Decision, e.Reason = audit.Deny, audit.RedactText(f.Message)
 		}
 	}
 	return e

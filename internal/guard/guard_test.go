@@ -148,8 +148,8 @@ func TestDo(t *testing.T) {
 		},
 		{
 			name: "forbidden by what only the action could see", principal: principal(everything),
-			next: func(context.Context) error { return fault.New(fault.Forbidden, "That is more than you hold") },
-			want: result{audit.Deny, 403, "That is more than you hold", true, fault.Forbidden},
+			next: func(context.Context) error { return fault.New(fault.Forbidden, `"x:pw=hunter2" is more than you hold`) },
+			want: result{audit.Deny, 403, `"x:pw=<redacted>" is more than you hold`, true, fault.Forbidden},
 		},
 		{
 			name: "a status of its own", principal: principal(everything),
