@@ -56,6 +56,7 @@ func TestSecretsNeverLand(t *testing.T) {
 	ask("", `query { can(verb: "view", resource: "x:password=`+secret()+`", userId: "$alice") { allowed } }`, nil)
 	ask("BAD_USER_INPUT", `mutation { acceptKey(id: "x://u:`+secret()+`@h") }`, nil)
 	ask("BAD_USER_INPUT", `mutation { killJob(jid: "token: `+secret()+`") }`, nil)
+	w.Query(t, w.cookies["mara"], w.named(`mutation { addPermission(roleId: "$role_spare", verb: "x", resourceGlob: "x:password=`+secret()+`") { id } }`), nil)
 	w.Do(t, http.MethodPost, "/graphql", `{"query": "{ keys { id } }"}`, "Cookie", admin, "User-Agent", "curl --token "+secret())
 
 	// How Salt is reached. The one that is stored is right, and Salt will tell it to everybody.
