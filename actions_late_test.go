@@ -50,7 +50,6 @@ func lates() []late {
 	kill := func(job string) action {
 		return action{"Mutation.killJob", `killJob(jid: "` + job + `")`, "job.kill", "kill", "job:" + job, `{"jid":"` + job + `"}`}
 	}
-	run, gone := echo("run_a"), echo("run_b")
 	onTime := func(l late) late { l.says = broken; return l }
 	hanging := func(l late) late { l.hangs = true; l.says = cmp.Or(l.says, noAnswer); return l }
 	done := func(l late) late {
@@ -59,13 +58,13 @@ func lates() []late {
 		return l
 	}
 	return []late{
-		hanging(done(late{action: run, mark: "run_a", fun: "cmd.run", says: "salt-api: no answer within 20s; it is not known whether the job ", result: 202, jid: "$any"})),
+		hanging(done(late{action: echo("run_a"), mark: "run_a", fun: "cmd.run", says: "salt-api: no answer within 20s; it is not known whether the job ", result: 202, jid: "$any"})),
 		hanging(done(late{action: key("accept", "a1"), mark: "a1", fun: "key.accept", result: 204})),
 		hanging(late{action: key("reject", "r1"), mark: "r1", fun: "key.reject", result: 504, settled: wasNotDone}),
 		hanging(done(late{action: key("delete", "d1"), mark: "d1", fun: "key.delete", result: 204})),
 		hanging(late{action: kill("$job"), mark: "$job", fun: "saltutil.kill_job", result: 504, settled: isUnknown, jid: "$job"}),
 		{action: kill("$job2"), mark: "$job2", fun: "saltutil.kill_job", happens: true, says: broken, result: 504, settled: isUnknown, jid: "$job2"},
-		{action: gone, mark: "run_b", fun: "cmd.run", says: broken + "; it is not known whether the job ", result: 504, settled: wasNotDone, jid: "$any"},
+		{action: echo("run_b"), mark: "run_b", fun: "cmd.run", says: broken + "; it is not known whether the job ", result: 504, settled: wasNotDone, jid: "$any"},
 		onTime(late{action: key("accept", "a2"), mark: "a2", fun: "key.accept", result: 504, settled: wasNotDone}),
 		onTime(done(late{action: key("reject", "r2"), mark: "r2", fun: "key.reject", result: 204})),
 		onTime(late{action: key("delete", "d2"), mark: "d2", fun: "key.delete", result: 504, settled: wasNotDone}),
@@ -84,14 +83,16 @@ func lateStory(t *testing.T, w *world) {
 	rows := len(w.Rows(t))
 
 	var wg sync.WaitGroup
+	defer wg.Wait()
 	hanging := 0
 	for _, l := range all {
-		if w.coverage.saw(l.field, outcome{kind: "timeout"}); l.hangs {
-			hanging++
-			wg.Go(func() { w.tryLate(t, l) })
-		} else {
+		if !l.hangs {
 			w.tryLate(t, l)
+			continue
 		}
+		hanging++
+		w.coverage.saw(l.field, outcome{kind: "timeout"})
+		wg.Go(func() { w.tryLate(t, l) })
 	}
 	for range hanging { // they look before they act: only then may looking hang, too
 		receive(t, "Salt holds an answer", h.held)
@@ -122,6 +123,29 @@ func lateStory(t *testing.T, w *world) {
 	}
 	if diff := apitest.Diff(sorted(want), got); diff != "" {
 		t.Errorf("rows of what was settled: -want +got\n%s", diff)
+	}
+	w.checkOnce(t, all)
+}
+
+// checkOnce: whatever was heard of it, each effect was asked for once, and took place or
+// did not.
+func (w *world) checkOnce(t *testing.T, all []late) {
+	t.Helper()
+	for _, l := range all {
+		sent := slices.DeleteFunc(w.Requests(), func(r saltfake.Request) bool {
+			return r.Fun() != l.fun || !strings.Contains(string(r.Body), w.named(l.mark))
+		})
+		if len(sent) != 1 {
+			t.Errorf("%s was sent %d times", l.call, len(sent))
+		}
+	}
+	for bucket, want := range map[saltfake.Bucket][]string{
+		saltfake.Accepted: {"a1", "db1", "web1", "web2"}, saltfake.Rejected: {"r2"},
+		saltfake.Pending: {"a2", "d2", "new1", "new2", "new3", "r1"},
+	} {
+		if got := w.KeysIn(bucket); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", bucket, got, want)
+		}
 	}
 }
 

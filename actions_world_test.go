@@ -38,7 +38,7 @@ type world struct {
 	conn     *pgx.Conn         // as the owner
 	ids      map[string]string // what stands for $name in queries and in what they should bring
 	cookies  map[string]string // of the users who ask; nobody's is empty
-	coverage *coverage         // nil: nobody asks
+	coverage *coverage         // may be nil
 }
 
 const userPassword = "correct horse"

@@ -42,7 +42,6 @@ func TestCookieSecretChanged(t *testing.T) {
 		t.Errorf("a session of the other secret: %q", codes)
 	}
 	w.cookies["admin"] = signIn(t, w.URL, "admin", adminPassword)
-	w.coverage = newCoverage(t)
 	w.ids["job"] = w.ids["nojob"]
 	const advice = "The stored Salt password cannot be read with this COOKIE_SECRET, enter it again in the settings"
 	requests := len(w.Requests())
