@@ -19,7 +19,8 @@ type located struct {
 }
 
 // locate counts the entries of a key among the ids from lo to hi, and finds those of the
-// page. It reads indexes alone, two blocks of entries at most, and the page's.
+// page. It reads indexes alone: less than a block of entries at either edge, and less than
+// two blocks and a page around the page.
 func (d *DB) locate(ctx context.Context, k rankKey, decision *audit.Decision, lo, hi, offset int64, limit int) (l located, err error) {
 	err = d.pool.QueryRow(ctx, locateSQL[locateShape(k.kind, decision)], pgx.QueryExecModeCacheStatement,
 		k.user, k.action, lo, hi, min(offset, hi-lo+1), limit).Scan(&l.total, &l.ids, &l.from, &l.to)

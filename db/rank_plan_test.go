@@ -17,7 +17,7 @@ import (
 // TestRankPlans runs the statement behind every filter of the contract, of frequent and
 // of rare values, by ranges and offsets, with the plan that serves requests, and counts
 // what it reads: indexes alone, and of the log's entries no more than two blocks for the
-// edges and two for the page.
+// edges, two and a page for the page, and the tail.
 func TestRankPlans(t *testing.T) {
 	t.Parallel()
 	u := pgtest.URL(t)
