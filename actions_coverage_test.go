@@ -115,7 +115,7 @@ func (c *coverage) asksSalt(f *ast.FieldDefinition) bool {
 }
 
 var (
-	code      = regexp.MustCompile("`([A-Z_]{6,})`")
+	errorCode = regexp.MustCompile("`([A-Z_]{6,})`")
 	asAnother = regexp.MustCompile("Errors: as `([a-zA-Z]+)`")
 )
 
@@ -126,7 +126,7 @@ func (c *coverage) described(f *ast.FieldDefinition) []string {
 		text += c.schema.Mutation.Fields.ForName(m[1]).Description
 	}
 	var codes []string
-	for _, m := range code.FindAllStringSubmatch(text, -1) {
+	for _, m := range errorCode.FindAllStringSubmatch(text, -1) {
 		codes = append(codes, m[1])
 	}
 	return codes
