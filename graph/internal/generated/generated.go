@@ -1654,7 +1654,8 @@ type Mutation {
   Changes a user; only what is given changes. One who is made inactive is signed out everywhere. Needs
   ` + "`" + `manage_user` + "`" + ` on ` + "`" + `user:<name>` + "`" + `.
 
-  Errors: ` + "`" + `NOT_FOUND` + "`" + `; ` + "`" + `CONFLICT` + "`" + ` for the last active administrator; ` + "`" + `BAD_USER_INPUT` + "`" + `.
+  Errors: ` + "`" + `NOT_FOUND` + "`" + `; ` + "`" + `CONFLICT` + "`" + ` for the last active administrator; ` + "`" + `FORBIDDEN` + "`" + ` for activating a user who
+  holds a permission that the caller does not; ` + "`" + `BAD_USER_INPUT` + "`" + `.
   """
   updateUser(
     "The user's id."
