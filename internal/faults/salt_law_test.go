@@ -90,7 +90,7 @@ func (w *world) check(t *testing.T, repeats int) {
 
 	sent, rows := w.dispatched(), w.rows(t)
 	for name, d := range sent {
-		if repeats -= d.sent - 1; repeats < 0 {
+		if repeats -= d.sent - 1; d.sent > 1 && repeats < 0 {
 			t.Errorf("%s was sent %d times though it may have reached Salt", name, d.sent)
 		}
 		if _, ok := w.replies[name]; !ok {

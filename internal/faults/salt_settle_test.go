@@ -110,6 +110,8 @@ func TestSettleTogether(t *testing.T) {
 				t.Fatalf("%d intents are open", open)
 			}
 			quit := make(chan struct{})
+			stop := sync.OnceFunc(func() { close(quit); wg.Wait() })
+			defer stop()
 			for i, n := range nodes {
 				for c := range 2 {
 					wg.Go(func() {
@@ -127,8 +129,7 @@ func TestSettleTogether(t *testing.T) {
 				}
 			}
 			until(t, "the heap to be settled", func() bool { return w.due(t) == 0 })
-			close(quit)
-			wg.Wait()
+			stop()
 			if open := w.open(t); open != 0 {
 				t.Errorf("%d intents are open", open)
 			}
