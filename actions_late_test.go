@@ -76,7 +76,8 @@ func lates() []late {
 // found out; what changes nothing has failed, and its row says so.
 func lateStory(t *testing.T, w *world) {
 	w.connect(t, w.saltURL, saltfake.Admin, saltfake.AdminPassword)
-	w.AddKeys(saltfake.Pending, "a1", "a2", "r1", "r2", "d1", "d2")
+	w.AddKeys(saltfake.Pending, "a1", "a2", "r1", "r2", "d1")
+	w.AddKeys(saltfake.Rejected, "d2")
 	w.ids["job"], w.ids["job2"], w.ids["salt"] = w.startSleeping(t), w.startSleeping(t), w.saltURL
 	all := lates()
 	h := newSilence(w, all)
@@ -140,8 +141,8 @@ func (w *world) checkOnce(t *testing.T, all []late) {
 		}
 	}
 	for bucket, want := range map[saltfake.Bucket][]string{
-		saltfake.Accepted: {"a1", "db1", "web1", "web2"}, saltfake.Rejected: {"r2"},
-		saltfake.Pending: {"a2", "d2", "new1", "new2", "new3", "r1"},
+		saltfake.Accepted: {"a1", "db1", "web1", "web2"}, saltfake.Rejected: {"d2", "r2"},
+		saltfake.Pending: {"a2", "new1", "new2", "new3", "r1"},
 	} {
 		if got := w.KeysIn(bucket); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", bucket, got, want)

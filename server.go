@@ -73,7 +73,7 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 	}
 	k := &core{store: store, recorder: audit.NewRecorder(store, audit.DefaultQueue, logger)}
 	k.settings = settings.NewService(store, sealer, logger)
-	k.dispatch = dispatch.NewService(k.settings)
+	k.dispatch = dispatch.NewService(k.settings, store)
 	k.guard = guard.New(guard.Config{
 		Recorder: k.recorder, Changer: store, Intents: store, Settler: k.dispatch.Settle, Logger: logger,
 		AuditReads: c.AuditAuditReads, Refusals: c.RefusalsPerMinute,

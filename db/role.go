@@ -19,7 +19,7 @@ var grants = []string{
 	"GRANT SELECT, INSERT ON audit_log TO $role",
 	"GRANT SELECT ON audit_head TO $role",
 	"GRANT UPDATE (last_id, last_at) ON audit_head TO $role",
-	"GRANT SELECT, UPDATE ON settings TO $role",
+	"GRANT SELECT, UPDATE ON settings, job_time TO $role",
 	"GRANT SELECT, INSERT ON audit_rank TO $role",
 	"GRANT SELECT ON leases TO $role",
 	"GRANT UPDATE (holder, expires_at) ON leases TO $role",
@@ -96,7 +96,7 @@ func (d *DB) grant(ctx context.Context, role string) error {
 			AND NOT has_table_privilege($1, 'leases', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
 			AND has_table_privilege($1, 'users', 'DELETE') AND has_table_privilege($1, 'roles', 'DELETE')
 			AND has_table_privilege($1, 'permissions', 'DELETE') AND has_table_privilege($1, 'user_roles', 'DELETE')
-			AND has_table_privilege($1, 'settings', 'UPDATE') AND has_table_privilege($1, 'sessions', 'DELETE') AND has_table_privilege($1, 'audit_intents', 'DELETE') AND has_schema_privilege($1, 'public', 'USAGE')`, role).Scan(&ok)
+			AND has_table_privilege($1, 'settings', 'UPDATE') AND has_table_privilege($1, 'job_time', 'UPDATE') AND has_table_privilege($1, 'sessions', 'DELETE') AND has_table_privilege($1, 'audit_intents', 'DELETE') AND has_schema_privilege($1, 'public', 'USAGE')`, role).Scan(&ok)
 		if err != nil || ok {
 			return err
 		}

@@ -19,17 +19,27 @@ type Clients interface {
 	Client(ctx context.Context) (*salt.Client, error)
 }
 
+// Moments hands out moments, no two of them the same, over all servers: the ids of jobs
+// are made of them, and a minion that sees one twice runs but one of the two. *db.DB is
+// one.
+type Moments interface {
+	// NextMoment returns the present, to the microsecond, or a little more.
+	NextMoment(ctx context.Context) (time.Time, error)
+}
+
 // Service stands behind the gate: what has an effect is called inside guard.Do with the
 // effect Outside. It is safe for concurrent use. Errors are those of package salt, and
 // SaltUnavailable where Salt is not configured.
-type Service struct{ clients Clients }
+type Service struct {
+	clients Clients
+	moments Moments
+}
 
-// NewService returns a service that uses clients.
-func NewService(clients Clients) *Service { return &Service{clients} }
+// NewService returns a service that uses clients, and names jobs by moments.
+func NewService(clients Clients, moments Moments) *Service { return &Service{clients, moments} }
 
 // Run sends a job to its minions. The job's id is chosen here, and is in the intent.
 func (s *Service) Run(ctx context.Context, j salt.Job) (salt.Started, error) {
-	j.JID = salt.NewJID(time.Now())
 	if err := j.Check(); err != nil {
 		return salt.Started{}, err
 	}
@@ -37,6 +47,11 @@ func (s *Service) Run(ctx context.Context, j salt.Job) (salt.Started, error) {
 	if err != nil {
 		return salt.Started{}, err
 	}
+	now, err := s.moments.NextMoment(ctx)
+	if err != nil {
+		return salt.Started{}, err
+	}
+	j.JID = salt.NewJID(now)
 	o := guard.OutcomeOf(ctx)
 	started, err := c.Run(ctx, j, func(ctx context.Context) error {
 		o.SaltJID = j.JID

@@ -98,7 +98,7 @@ func (w *world) node(t *testing.T, url string) *node {
 	t.Cleanup(r.Stop)
 	s := settings.NewService(d, w.sealer, pgtest.Quiet)
 	t.Cleanup(s.Close)
-	n := &node{world: w, dispatch: dispatch.NewService(s)}
+	n := &node{world: w, dispatch: dispatch.NewService(s, d)}
 	n.guard = guard.New(guard.Config{
 		Recorder: r, Changer: d, Intents: d, Settler: n.dispatch.Settle, Logger: pgtest.Quiet, AuditReads: true, Refusals: 60,
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"time"
 )
 
 // DialWith makes c reach salt-api through dial, from the next connection on.
@@ -12,6 +11,3 @@ func (c *Client) DialWith(dial func(ctx context.Context, network, address string
 	c.http.CloseIdleConnections()
 	c.http.Transport.(*http.Transport).DialContext = dial
 }
-
-// NewJIDs returns what is behind NewJID, of its own.
-func NewJIDs() func(time.Time) string { return new(jids).next }

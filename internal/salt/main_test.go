@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -26,6 +27,19 @@ type world struct {
 	*salt.Client
 	begun   atomic.Int32 // how often Begin was called
 	network *pipes       // of a bubble
+}
+
+// newJID is an id that no other job of the tests has.
+func newJID() string { return salt.NewJID(time.Unix(0, jids.Add(int64(time.Microsecond)))) }
+
+var jids atomic.Int64
+
+// Run is the client's. A job that has no id is given one.
+func (w *world) Run(ctx context.Context, j salt.Job, begin salt.Begin) (salt.Started, error) {
+	if j.JID == "" {
+		j.JID = newJID()
+	}
+	return w.Client.Run(ctx, j, begin)
 }
 
 // begin is the Begin of tests.

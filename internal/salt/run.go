@@ -3,11 +3,11 @@ package salt
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"halite/internal/fault"
@@ -33,7 +33,7 @@ type Job struct {
 	Fun        string // module.function, at most 128 characters
 	Args       []string
 	Kwargs     map[string]any // values that are JSON
-	JID        string         // of NewJID; empty: Run makes one
+	JID        string         // of NewJID, the job's alone
 }
 
 // Started is a job that the master has sent to its minions.
@@ -86,7 +86,7 @@ func (c *Client) Run(ctx context.Context, j Job, begin Begin) (Started, error) {
 		return Started{}, err
 	}
 	if j.JID == "" {
-		j.JID = NewJID(time.Now())
+		return Started{}, errors.New("salt: a job without a jid")
 	}
 	raw, err := c.effect(ctx, j.lowstate(), dispatchTimeout, begin)
 	if err != nil {

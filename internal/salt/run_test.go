@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -16,13 +15,13 @@ import (
 )
 
 func ping(target string) salt.Job {
-	return salt.Job{Target: target, TargetType: "glob", Fun: "test.ping"}
+	return salt.Job{Target: target, TargetType: "glob", Fun: "test.ping", JID: newJID()}
 }
 
 func TestRun(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	jid := salt.NewJID(time.Now())
+	jid := newJID()
 	started := must[salt.Started](t)(w.Run(t.Context(), salt.Job{
 		Target: "web*", TargetType: "glob", Fun: "cmd.run", Args: []string{"echo hi"}, Kwargs: map[string]any{"timeout": 3, "env": "a=b"}, JID: jid,
 	}, w.begin))
@@ -170,7 +169,7 @@ func TestOwnJIDRunsOnce(t *testing.T) {
 	t.Parallel()
 	w := start(t)
 	j := ping("web*")
-	j.JID = salt.NewJID(time.Now())
+	j.JID = newJID()
 	for range 2 {
 		must[salt.Started](t)(w.Run(t.Context(), j, w.begin))
 	}

@@ -32,7 +32,8 @@ func TestUpdate(t *testing.T) {
 		args  m
 	}{
 		{
-			"all", settings.Patch{URL: new("https://salt:8000/api/"), Username: new("u"), Password: new("hunter2"), Verify: new(false), EAuth: new("ldap")},
+			"all",
+			settings.Patch{URL: new("https://salt:8000/api/"), Username: new("u"), Password: new("hunter2"), Verify: new(false), EAuth: new("ldap")},
 			settings.Salt{URL: "https://salt:8000/api", Username: "u", PasswordSet: true, EAuth: "ldap"},
 			m{
 				"before": m{"url": "", "username": "", "verify": true, "eauth": "pam", "configured": false},
@@ -40,27 +41,33 @@ func TestUpdate(t *testing.T) {
 			},
 		},
 		{
-			"one", settings.Patch{Username: new("v")},
+			"one",
+			settings.Patch{Username: new("v")},
 			settings.Salt{URL: "https://salt:8000/api", Username: "v", PasswordSet: true, EAuth: "ldap"},
 			m{"before": m{"username": "u"}, "after": m{"username": "v"}},
 		},
 		{
-			"the same again", settings.Patch{Username: new("v"), Password: new("hunter2")},
+			"the same again",
+			settings.Patch{Username: new("v"), Password: new("hunter2")},
 			settings.Salt{URL: "https://salt:8000/api", Username: "v", PasswordSet: true, EAuth: "ldap"},
 			m{"before": m{}, "after": m{}},
 		},
 		{
-			"defaults", settings.Patch{EAuth: new(""), Verify: new(true)},
+			"defaults",
+			settings.Patch{EAuth: new(""), Verify: new(true)},
 			settings.Salt{URL: "https://salt:8000/api", Username: "v", PasswordSet: true, EAuth: "pam", Verify: true},
 			m{"before": m{"eauth": "ldap", "verify": false}, "after": m{"eauth": "pam", "verify": true}},
 		},
 		{
-			"the password cleared", settings.Patch{Password: new("")},
+			"the password cleared",
+			settings.Patch{Password: new("")},
 			settings.Salt{URL: "https://salt:8000/api", Username: "v", EAuth: "pam", Verify: true},
 			m{"before": m{"configured": true}, "after": m{"configured": false}},
 		},
 		{
-			"disconnected", settings.Patch{URL: new(""), Username: new("")}, settings.Salt{EAuth: "pam", Verify: true},
+			"disconnected",
+			settings.Patch{URL: new(""), Username: new("")},
+			settings.Salt{EAuth: "pam", Verify: true},
 			m{"before": m{"url": "https://salt:8000/api", "username": "v"}, "after": m{"url": "", "username": ""}},
 		},
 	} {
@@ -87,9 +94,19 @@ func TestRules(t *testing.T) {
 	for field, patches := range map[string][]settings.Patch{
 		"input": {{}},
 		"url": {
-			{URL: new("salt:8000")}, {URL: new("ftp://salt")}, {URL: new("http://")}, {URL: new("http:///x")}, {URL: new("//salt")}, {URL: new("http://:8000")},
-			{URL: new("http://u:hunter2@salt")}, {URL: new("http://salt?x")}, {URL: new("http://salt?")}, {URL: new("http://salt#")},
-			{URL: new("http://salt/\x00")}, {URL: new("http://salt/%zz")}, {URL: new("http://salt/" + *long(2048))},
+			{URL: new("salt:8000")},
+			{URL: new("ftp://salt")},
+			{URL: new("http://")},
+			{URL: new("http:///x")},
+			{URL: new("//salt")},
+			{URL: new("http://:8000")},
+			{URL: new("http://u:hunter2@salt")},
+			{URL: new("http://salt?x")},
+			{URL: new("http://salt?")},
+			{URL: new("http://salt#")},
+			{URL: new("http://salt/\x00")},
+			{URL: new("http://salt/%zz")},
+			{URL: new("http://salt/" + *long(2048))},
 		},
 		"username": {{Username: long(256)}, {Username: new("a\x00")}, {Username: new("\xff")}},
 		"password": {{Password: long(1025)}, {Password: new("a\x00")}},

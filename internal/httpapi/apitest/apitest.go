@@ -98,7 +98,7 @@ func Start(tb testing.TB, o Options) *Server {
 	}
 	s.Settings = settings.NewService(s.DB, sealer, pgtest.Quiet)
 	tb.Cleanup(s.Settings.Close)
-	s.Dispatch = dispatch.NewService(s.Settings)
+	s.Dispatch = dispatch.NewService(s.Settings, s.DB)
 	cfg := guard.Config{
 		Recorder: recorder, Changer: s.DB, Intents: s.DB, Settler: s.Dispatch.Settle, Logger: pgtest.Quiet,
 		AuditReads: !o.SilentReads, Refusals: o.Refusals,
