@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"halite/internal/fault"
 	"halite/internal/guard"
@@ -231,7 +232,9 @@ func TestKeysLeftOpen(t *testing.T) {
 	}
 	c := salt.New(w.connection, pgtest.Quiet)
 	t.Cleanup(c.Close)
-	job, err := c.Run(t.Context(), salt.Job{Target: "web1", TargetType: "glob", Fun: "test.sleep", Args: []string{"600"}}, func(context.Context) error { return nil })
+	job, err := c.Run(t.Context(), salt.Job{
+		Target: "web1", TargetType: "glob", Fun: "test.sleep", Args: []string{"600"}, JID: salt.NewJID(time.Now()),
+	}, func(context.Context) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
