@@ -4,6 +4,7 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"halite/graph/internal/generated"
+	"halite/graph/view"
 	"halite/internal/audit"
 	"halite/internal/auth"
 	"halite/internal/directory"
@@ -38,7 +40,7 @@ type Resolver struct {
 
 // NewHandler serves GraphQL over HTTP. The caller (package guard) and the session
 // (package auth) are in the request's context. It fails if the schema guards a field
-// in a way that cannot work.
+// in a way that cannot work, or asks more of a list than that does.
 func NewHandler(r *Resolver, logger *slog.Logger) (http.Handler, error) {
 	g := &gate{guard: r.Guard, names: r.Directory}
 	cfg := generated.Config{Resolvers: r}
@@ -49,7 +51,7 @@ func NewHandler(r *Resolver, logger *slog.Logger) (http.Handler, error) {
 	cfg.Complexity.Query.Users = func(child int, limit, _ int64) int { return listComplexity(child, limit) }
 	schema := generated.NewExecutableSchema(cfg)
 	g.schema = schema.Schema()
-	if err := checkGuards(g.schema); err != nil {
+	if err := errors.Join(checkGuards(g.schema), view.CheckSchema(g.schema)); err != nil {
 		return nil, err
 	}
 	return newServer(schema, logger), nil

@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -9,20 +10,14 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"halite/graph"
+	"halite/graph/view"
 )
 
 // TestSchema: everything that a client can see is described, and whatever is guarded
 // can be null.
 func TestSchema(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../schema.graphqls")
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphqls", Input: string(text)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	schema := mainSchema(t)
 	described := 0
 	check := func(what, description string) {
 		described++
@@ -71,7 +66,7 @@ func TestSchema(t *testing.T) {
 	if described < 60 || guarded < 2 {
 		t.Errorf("only %d descriptions and %d guarded fields were looked at", described, guarded)
 	}
-	if err := graph.CheckGuards(schema); err != nil {
+	if err := errors.Join(graph.CheckGuards(schema), view.CheckSchema(schema)); err != nil {
 		t.Error(err)
 	}
 	// Whatever a root field does, it cannot null its siblings.
@@ -80,4 +75,18 @@ func TestSchema(t *testing.T) {
 			t.Errorf("the root field %s cannot be null", f.Name)
 		}
 	}
+}
+
+// mainSchema is the schema that the server serves.
+func mainSchema(t *testing.T) *ast.Schema {
+	t.Helper()
+	text, err := os.ReadFile("../schema.graphqls")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := gqlparser.LoadSchema(&ast.Source{Name: "schema.graphqls", Input: string(text)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
 }

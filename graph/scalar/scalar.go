@@ -8,6 +8,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/google/uuid"
+
+	"halite/internal/jsontext"
 )
 
 // Error is a value that is not of its scalar's form. Its text is for the client.
@@ -17,13 +19,20 @@ func (e *Error) Error() string { return e.text }
 
 func newError(text string) error { return &Error{text} }
 
+// MarshalString writes a string, escaped as everywhere in what this server answers.
+func MarshalString(s string) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) {
+		_, _ = w.Write(jsontext.AppendString(make([]byte, 0, len(s)+2), s))
+	})
+}
+
+// UnmarshalString takes what gqlgen takes.
+func UnmarshalString(v any) (string, error) { return graphql.UnmarshalString(v) }
+
 // MarshalDateTime writes t in UTC with six digits of a second.
 func MarshalDateTime(t time.Time) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) {
-		b := make([]byte, 0, 32)
-		b = append(b, '"')
-		b = t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000000Z")
-		_, _ = w.Write(append(b, '"'))
+		_, _ = w.Write(jsontext.AppendTime(make([]byte, 0, 32), t))
 	})
 }
 

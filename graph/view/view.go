@@ -14,17 +14,11 @@ import (
 // Page is an AuditEntryPage.
 type Page struct {
 	Total   int64
-	Entries []Entry
+	Entries Entries
 }
 
 // NewPage returns p as it looks in GraphQL. It shares p's entries.
-func NewPage(p audit.Page) *Page {
-	out := &Page{Total: p.Total, Entries: make([]Entry, len(p.Entries))}
-	for i := range p.Entries {
-		out.Entries[i] = Entry{&p.Entries[i]}
-	}
-	return out
-}
+func NewPage(p audit.Page) *Page { return &Page{p.Total, Entries{p.Entries}} }
 
 // Entry is an AuditEntry.
 type Entry struct{ *audit.Entry }

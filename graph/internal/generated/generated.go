@@ -3700,8 +3700,8 @@ func (ec *executionContext) _AuditEntryPage_entries(ctx context.Context, field g
 			return obj.Entries, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []view.Entry) graphql.Marshaler {
-			return ec.marshalNAuditEntry2ᚕhaliteᚋgraphᚋviewᚐEntryᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v view.Entries) graphql.Marshaler {
+			return ec.marshalNAuditEntry2haliteᚋgraphᚋviewᚐEntriesᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -11543,24 +11543,8 @@ func (ec *executionContext) ___Type(ctx context.Context, sel ast.SelectionSet, o
 
 // region    ***************************** type.gotpl *****************************
 
-func (ec *executionContext) marshalNAuditEntry2haliteᚋgraphᚋviewᚐEntry(ctx context.Context, sel ast.SelectionSet, v view.Entry) graphql.Marshaler {
-	return ec._AuditEntry(ctx, sel, &v)
-}
-
-func (ec *executionContext) marshalNAuditEntry2ᚕhaliteᚋgraphᚋviewᚐEntryᚄ(ctx context.Context, sel ast.SelectionSet, v []view.Entry) graphql.Marshaler {
-	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
-		fc := graphql.GetFieldContext(ctx)
-		fc.Result = &v[i]
-		return ec.marshalNAuditEntry2haliteᚋgraphᚋviewᚐEntry(ctx, sel, v[i])
-	})
-
-	for _, e := range ret {
-		if e == graphql.Null {
-			return graphql.Null
-		}
-	}
-
-	return ret
+func (ec *executionContext) marshalNAuditEntry2haliteᚋgraphᚋviewᚐEntriesᚄ(ctx context.Context, sel ast.SelectionSet, v view.Entries) graphql.Marshaler {
+	return graphql.WrapContextMarshaler(ctx, v)
 }
 
 func (ec *executionContext) marshalNAuditIntent2haliteᚋgraphᚋviewᚐIntent(ctx context.Context, sel ast.SelectionSet, v view.Intent) graphql.Marshaler {
@@ -11601,14 +11585,14 @@ func (ec *executionContext) marshalNDateTime2timeᚐTime(ctx context.Context, se
 }
 
 func (ec *executionContext) unmarshalNDecision2haliteᚋinternalᚋauditᚐDecision(ctx context.Context, v any) (audit.Decision, error) {
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := unmarshalNDecision2haliteᚋinternalᚋauditᚐDecision[tmp]
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNDecision2haliteᚋinternalᚋauditᚐDecision(ctx context.Context, sel ast.SelectionSet, v audit.Decision) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalString(marshalNDecision2haliteᚋinternalᚋauditᚐDecision[v])
+	res := scalar.MarshalString(marshalNDecision2haliteᚋinternalᚋauditᚐDecision[v])
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "Decision!")
 	}
@@ -11627,14 +11611,14 @@ var (
 )
 
 func (ec *executionContext) unmarshalNEAuth2haliteᚋgraphᚋviewᚐEAuth(ctx context.Context, v any) (view.EAuth, error) {
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := unmarshalNEAuth2haliteᚋgraphᚋviewᚐEAuth[tmp]
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNEAuth2haliteᚋgraphᚋviewᚐEAuth(ctx context.Context, sel ast.SelectionSet, v view.EAuth) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalString(marshalNEAuth2haliteᚋgraphᚋviewᚐEAuth[v])
+	res := scalar.MarshalString(marshalNEAuth2haliteᚋgraphᚋviewᚐEAuth[v])
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "EAuth!")
 	}
@@ -11659,14 +11643,14 @@ var (
 )
 
 func (ec *executionContext) unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx context.Context, v any) (guard.Effect, error) {
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect[tmp]
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx context.Context, sel ast.SelectionSet, v guard.Effect) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalString(marshalNEffect2haliteᚋinternalᚋguardᚐEffect[v])
+	res := scalar.MarshalString(marshalNEffect2haliteᚋinternalᚋguardᚐEffect[v])
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "Effect!")
 	}
@@ -11779,14 +11763,14 @@ func (ec *executionContext) marshalNKey2haliteᚋgraphᚋviewᚐKey(ctx context.
 }
 
 func (ec *executionContext) unmarshalNKeyStatus2haliteᚋgraphᚋviewᚐKeyStatus(ctx context.Context, v any) (view.KeyStatus, error) {
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := unmarshalNKeyStatus2haliteᚋgraphᚋviewᚐKeyStatus[tmp]
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNKeyStatus2haliteᚋgraphᚋviewᚐKeyStatus(ctx context.Context, sel ast.SelectionSet, v view.KeyStatus) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalString(marshalNKeyStatus2haliteᚋgraphᚋviewᚐKeyStatus[v])
+	res := scalar.MarshalString(marshalNKeyStatus2haliteᚋgraphᚋviewᚐKeyStatus[v])
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "KeyStatus!")
 	}
@@ -11892,13 +11876,13 @@ func (ec *executionContext) unmarshalNSaltSettingsInput2haliteᚋgraphᚋinterna
 }
 
 func (ec *executionContext) unmarshalNString2string(ctx context.Context, v any) (string, error) {
-	res, err := graphql.UnmarshalString(v)
+	res, err := scalar.UnmarshalString(v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNString2string(ctx context.Context, sel ast.SelectionSet, v string) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalString(v)
+	res := scalar.MarshalString(v)
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "String!")
 	}
@@ -11935,14 +11919,14 @@ func (ec *executionContext) marshalNString2ᚕstringᚄ(ctx context.Context, sel
 }
 
 func (ec *executionContext) unmarshalNTargetType2haliteᚋgraphᚋviewᚐTargetType(ctx context.Context, v any) (view.TargetType, error) {
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := unmarshalNTargetType2haliteᚋgraphᚋviewᚐTargetType[tmp]
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalNTargetType2haliteᚋgraphᚋviewᚐTargetType(ctx context.Context, sel ast.SelectionSet, v view.TargetType) graphql.Marshaler {
 	_ = sel
-	res := graphql.MarshalString(marshalNTargetType2haliteᚋgraphᚋviewᚐTargetType[v])
+	res := scalar.MarshalString(marshalNTargetType2haliteᚋgraphᚋviewᚐTargetType[v])
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "TargetType!")
 	}
@@ -12271,7 +12255,7 @@ func (ec *executionContext) unmarshalODecision2ᚖhaliteᚋinternalᚋauditᚐDe
 	if v == nil {
 		return nil, nil
 	}
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := unmarshalODecision2ᚖhaliteᚋinternalᚋauditᚐDecision[tmp]
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
@@ -12282,7 +12266,7 @@ func (ec *executionContext) marshalODecision2ᚖhaliteᚋinternalᚋauditᚐDeci
 	}
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalString(marshalODecision2ᚖhaliteᚋinternalᚋauditᚐDecision[*v])
+	res := scalar.MarshalString(marshalODecision2ᚖhaliteᚋinternalᚋauditᚐDecision[*v])
 	return res
 }
 
@@ -12308,7 +12292,7 @@ func (ec *executionContext) unmarshalOEAuth2ᚖhaliteᚋgraphᚋviewᚐEAuth(ctx
 	if v == nil {
 		return nil, nil
 	}
-	tmp, err := graphql.UnmarshalString(v)
+	tmp, err := scalar.UnmarshalString(v)
 	res := unmarshalOEAuth2ᚖhaliteᚋgraphᚋviewᚐEAuth[tmp]
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
@@ -12319,7 +12303,7 @@ func (ec *executionContext) marshalOEAuth2ᚖhaliteᚋgraphᚋviewᚐEAuth(ctx c
 	}
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalString(marshalOEAuth2ᚖhaliteᚋgraphᚋviewᚐEAuth[*v])
+	res := scalar.MarshalString(marshalOEAuth2ᚖhaliteᚋgraphᚋviewᚐEAuth[*v])
 	return res
 }
 
@@ -12498,7 +12482,7 @@ func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v an
 	if v == nil {
 		return nil, nil
 	}
-	res, err := graphql.UnmarshalString(v)
+	res, err := scalar.UnmarshalString(v)
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -12508,7 +12492,7 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	}
 	_ = sel
 	_ = ctx
-	res := graphql.MarshalString(*v)
+	res := scalar.MarshalString(*v)
 	return res
 }
 

@@ -1,0 +1,50 @@
+// Package twoways is test-only: the entries of the log written by gqlgen's generated code
+// and by package view, side by side in one schema, to be compared.
+package twoways
+
+import (
+	"halite/graph/view"
+	"halite/internal/audit"
+)
+
+//go:generate go tool gqlgen generate
+
+// Generated are entries for the generated way.
+type Generated struct {
+	all    []audit.Entry
+	cursor func([]byte, int64) []byte
+}
+
+// NewGenerated returns the generated way of all.
+func NewGenerated(all []audit.Entry, cursor func([]byte, int64) []byte) *Generated {
+	return &Generated{all, cursor}
+}
+
+// Entries are a view of each.
+func (g *Generated) Entries() []view.Entry {
+	out := make([]view.Entry, len(g.all))
+	for i := range g.all {
+		out[i] = view.Entry{Entry: &g.all[i]}
+	}
+	return out
+}
+
+// Edges are an edge of each.
+func (g *Generated) Edges() []view.Edge {
+	out := make([]view.Edge, len(g.all))
+	for i := range g.all {
+		out[i] = view.Edge{Cursor: string(g.cursor(nil, g.all[i].ID)), Node: view.Entry{Entry: &g.all[i]}}
+	}
+	return out
+}
+
+// Written are entries for package view's way.
+type Written struct {
+	Entries view.Entries
+	Edges   view.Edges
+}
+
+// NewWritten returns package view's way of all.
+func NewWritten(all []audit.Entry, cursor func([]byte, int64) []byte) *Written {
+	return &Written{view.Entries{All: all}, view.Edges{All: all, Cursor: cursor}}
+}
