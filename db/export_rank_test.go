@@ -45,6 +45,11 @@ func (b RankBuilder) Rebuild(ctx context.Context, d *DB) error {
 // LocateSQL is the statement that counts and finds a page of a filter.
 func LocateSQL(f audit.Filter) string { return locateSQL[locateShape(keyOf(f).kind, f.Decision)] }
 
+// NextSQL is the statement that finds the newest or the oldest entries of a filter.
+func NextSQL(f audit.Filter, oldest bool) string {
+	return nextSQL[ordered{locateShape(keyOf(f).kind, f.Decision), oldest}]
+}
+
 // Lease is a lease of the rank index, of a new holder.
 type Lease struct{ lease }
 

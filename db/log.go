@@ -40,12 +40,11 @@ func (d *DB) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 	if !ok {
 		return page, nil
 	}
-	select {
-	case d.reads <- struct{}{}:
-		defer func() { <-d.reads }()
-	case <-ctx.Done():
-		return page, ctx.Err()
+	release, err := d.reader(ctx)
+	if err != nil {
+		return page, err
 	}
+	defer release()
 	s, err := d.span(ctx)
 	if err != nil {
 		return page, err
@@ -62,17 +61,9 @@ func (d *DB) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 		if q.Counted {
 			page.Total = l.total
 		}
-		if len(l.ids) == 0 {
-			return page, nil
+		if len(l.ids) > 0 {
+			page.Entries, err = d.entriesOf(ctx, s, l)
 		}
-		from, to := s.first.at, s.last.at
-		if l.from != nil && l.from.After(from) {
-			from = *l.from
-		}
-		if l.to != nil && l.to.Before(to) {
-			to = *l.to
-		}
-		page.Entries, err = d.entries(ctx, len(l.ids), byIDs, l.ids, from, to)
 		return page, err
 	}
 	total := hi - lo + 1
@@ -86,6 +77,16 @@ func (d *DB) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 	oldest := max(lo, newest-int64(q.Limit)+1)
 	page.Entries, err = d.entries(ctx, int(newest-oldest+1), byRange, oldest, newest, s.last.at)
 	return page, err
+}
+
+// reader waits for a slot among the readers of the log. release gives it back.
+func (d *DB) reader(ctx context.Context) (release func(), err error) {
+	select {
+	case d.reads <- struct{}{}:
+		return func() { <-d.reads }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // storable is f as rows can hold it. It reports false if f selects nothing whatever the
@@ -102,6 +103,22 @@ func storable(f audit.Filter) (audit.Filter, bool) {
 		f.Action = &action
 	}
 	return f, true
+}
+
+// entriesOf reads the entries that were located, one at least, in the span s.
+func (d *DB) entriesOf(ctx context.Context, s span, l located) ([]audit.Entry, error) {
+	newest, oldest := l.ids[0], l.ids[len(l.ids)-1]
+	if newest-oldest == int64(len(l.ids))-1 {
+		return d.entries(ctx, len(l.ids), byRange, oldest, newest, s.last.at)
+	}
+	from, to := s.first.at, s.last.at
+	if l.from != nil && l.from.After(from) {
+		from = *l.from
+	}
+	if l.to != nil && l.to.Before(to) {
+		to = *l.to
+	}
+	return d.entries(ctx, len(l.ids), byIDs, l.ids, from, to)
 }
 
 // entries runs one of the statements that read a page of n entries.

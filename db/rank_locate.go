@@ -96,9 +96,8 @@ SELECT coalesce((SELECT n FROM top) - (SELECT n FROM bottom), 0) + below + above
 	(SELECT at FROM audit_rank WHERE $log AND id <= ids[cardinality(ids)] ORDER BY id DESC LIMIT 1),
 	(SELECT at FROM audit_rank WHERE $log AND id >= ids[1] ORDER BY id LIMIT 1)
 FROM edges, page`
-	count := map[audit.Decision]string{"": "(allowed + denied)", audit.Allow: "allowed", audit.Deny: "denied"}[s.decision]
-	return strings.NewReplacer("$counts", s.counts("$1", "$2", "e.lo", "e.hi"), "$count", count, "$blocks", s.kind.blocks("$1::uuid", "$2::text"),
-		"$newest", s.newest("$1", "$2", "greatest($3, (SELECT id FROM stop) + 1)", "coalesce((SELECT id FROM start), $4)"), "$log", logBlocks).Replace(text)
+	return strings.NewReplacer("$counts", s.counts("$1", "$2", "e.lo", "e.hi"), "$count", s.count(), "$blocks", s.kind.blocks("$1::uuid", "$2::text"),
+		"$newest", s.ids("DESC", "$1", "$2", "greatest($3, (SELECT id FROM stop) + 1)", "coalesce((SELECT id FROM start), $4)"), "$log", logBlocks).Replace(text)
 }
 
 // decisions are those that a shape selects: entries of either are kept apart in the
@@ -108,6 +107,11 @@ func (s shape) decisions() []audit.Decision {
 		return []audit.Decision{audit.Allow, audit.Deny}
 	}
 	return []audit.Decision{s.decision}
+}
+
+// count is an expression: how many entries of the shape a block has counted.
+func (s shape) count() string {
+	return map[audit.Decision]string{"": "(allowed + denied)", audit.Allow: "allowed", audit.Deny: "denied"}[s.decision]
 }
 
 // counts is an expression: how many entries there are from lo to hi.
@@ -120,13 +124,13 @@ func (s shape) counts(user, action, lo, hi string) string {
 	return strings.Join(out, " + ")
 }
 
-// newest is a query: the ids of the entries from lo to hi, for each decision from the
-// newest down.
-func (s shape) newest(user, action, lo, hi string) string {
+// ids is a query: the ids of the entries from lo to hi, for each decision in an order,
+// ASC or DESC.
+func (s shape) ids(order, user, action, lo, hi string) string {
 	var out []string
 	for _, d := range s.decisions() {
-		out = append(out, fmt.Sprintf("(SELECT id FROM audit_log WHERE %sdecision = '%s' AND id >= %s AND id <= %s ORDER BY id DESC)",
-			s.kind.entries(user, action), d, lo, hi))
+		out = append(out, fmt.Sprintf("(SELECT id FROM audit_log WHERE %sdecision = '%s' AND id >= %s AND id <= %s ORDER BY id %s)",
+			s.kind.entries(user, action), d, lo, hi, order))
 	}
 	return strings.Join(out, " UNION ALL ")
 }

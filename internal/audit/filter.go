@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +30,28 @@ type Filter struct {
 
 // Empty reports whether f selects every entry.
 func (f Filter) Empty() bool { return f == Filter{} }
+
+// Canonical returns a text that two filters share if and only if they say the same. It is
+// for signing, not for reading. Times are taken to the microsecond, as the log has them.
+func (f Filter) Canonical() []byte {
+	var b []byte
+	if f.UserID != nil {
+		b = fmt.Appendf(b, "user %s\n", f.UserID)
+	}
+	if f.Action != nil {
+		b = fmt.Appendf(b, "action %q\n", *f.Action)
+	}
+	if f.Decision != nil {
+		b = fmt.Appendf(b, "decision %q\n", *f.Decision)
+	}
+	if f.Since != nil {
+		b = fmt.Appendf(b, "since %d\n", f.Since.UnixMicro())
+	}
+	if f.Until != nil {
+		b = fmt.Appendf(b, "until %d\n", f.Until.UnixMicro())
+	}
+	return b
+}
 
 // Query asks for a page of entries, newest first.
 type Query struct {
@@ -66,6 +89,8 @@ type Page struct {
 type Reader interface {
 	// List answers q. An offset past the end is no error.
 	List(ctx context.Context, q Query) (Page, error)
+	// Window answers w.
+	Window(ctx context.Context, w Window) (Windowed, error)
 	// Get returns one entry, or ErrNotFound.
 	Get(ctx context.Context, id int64) (Entry, error)
 }
