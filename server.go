@@ -19,6 +19,7 @@ import (
 	"halite/graph"
 	"halite/internal/audit"
 	"halite/internal/auth"
+	"halite/internal/cursor"
 	"halite/internal/directory"
 	"halite/internal/dispatch"
 	"halite/internal/every"
@@ -52,6 +53,7 @@ type core struct {
 	console   *directory.Console
 	settings  *settings.Service
 	dispatch  *dispatch.Service
+	cursors   *cursor.Signer
 }
 
 // openCore opens the database and starts what stands on it. close ends all of it in
@@ -71,7 +73,12 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 		store.Close()
 		return nil, nil, err
 	}
-	k := &core{store: store, recorder: audit.NewRecorder(store, audit.DefaultQueue, logger)}
+	cursors, err := cursor.New("audit/cursor", where.cookieSecret, previous)
+	if err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	k := &core{store: store, cursors: cursors, recorder: audit.NewRecorder(store, audit.DefaultQueue, logger)}
 	k.settings = settings.NewService(store, sealer, logger)
 	k.dispatch = dispatch.NewService(k.settings, store)
 	k.guard = guard.New(guard.Config{
@@ -170,6 +177,7 @@ func serve(ctx context.Context, c *common, io streams) error {
 func newHandler(c *common, k *core, logger *slog.Logger) (http.Handler, error) {
 	gql, err := graph.NewHandler(&graph.Resolver{
 		Log: k.store, Intents: k.store, Guard: k.guard, Auth: k.auth, Directory: k.directory, Settings: k.settings, Dispatch: k.dispatch,
+		Cursors: k.cursors,
 	}, logger)
 	if err != nil {
 		return nil, err

@@ -118,6 +118,12 @@ func pageComplexity(child int, _ *audit.Filter, limit, _ int64) int {
 	return listComplexity(child, limit)
 }
 
+// connectionComplexity counts each edge that a connection may hold, as pageComplexity
+// does each entry.
+func connectionComplexity(child int, _ *audit.Filter, first *int64, _ *string, last *int64, _ *string) int {
+	return listComplexity(child, connectionArgs{first: first, last: last}.limit())
+}
+
 // listComplexity counts each element that a list may hold. All lists have the bounds of
 // a page.
 func listComplexity(child int, limit int64) int {

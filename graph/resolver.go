@@ -19,6 +19,7 @@ import (
 	"halite/graph/view"
 	"halite/internal/audit"
 	"halite/internal/auth"
+	"halite/internal/cursor"
 	"halite/internal/directory"
 	"halite/internal/dispatch"
 	"halite/internal/guard"
@@ -36,6 +37,7 @@ type Resolver struct {
 	Directory *directory.Service
 	Settings  *settings.Service
 	Dispatch  *dispatch.Service
+	Cursors   *cursor.Signer // of auditLog
 }
 
 // NewHandler serves GraphQL over HTTP. The caller (package guard) and the session
@@ -46,6 +48,7 @@ func NewHandler(r *Resolver, logger *slog.Logger) (http.Handler, error) {
 	cfg := generated.Config{Resolvers: r}
 	cfg.Directives.RequirePerm = g.requirePerm
 	cfg.Complexity.Query.AuditEntries = pageComplexity
+	cfg.Complexity.Query.AuditLog = connectionComplexity
 	cfg.Complexity.Query.OpenIntents = listComplexity
 	cfg.Complexity.Query.Jobs = listComplexity
 	cfg.Complexity.Query.Users = func(child int, limit, _ int64) int { return listComplexity(child, limit) }

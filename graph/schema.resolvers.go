@@ -169,6 +169,11 @@ func (r *queryResolver) AuditEntries(ctx context.Context, filter *audit.Filter, 
 	return view.NewPage(page), nil
 }
 
+// AuditLog is the resolver for the auditLog field.
+func (r *queryResolver) AuditLog(ctx context.Context, filter *audit.Filter, first *int64, after *string, last *int64, before *string) (*view.Connection, error) {
+	return r.connection(ctx, filter, connectionArgs{first, last, after, before})
+}
+
 // AuditEntry is the resolver for the auditEntry field.
 func (r *queryResolver) AuditEntry(ctx context.Context, id string) (*view.Entry, error) {
 	n, err := strconv.ParseInt(id, 10, 64)

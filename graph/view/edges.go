@@ -17,6 +17,19 @@ type Connection struct {
 	TotalCount int64
 }
 
+// NewConnection returns w as it looks in GraphQL. It shares w's entries and keeps cursors.
+func NewConnection(w audit.Windowed, cursors Cursors) *Connection {
+	c := &Connection{
+		Edges: Edges{w.Entries, cursors}, TotalCount: w.Total,
+		PageInfo: PageInfo{HasNextPage: w.Older, HasPreviousPage: w.Newer},
+	}
+	if n := len(w.Entries); n > 0 {
+		start, end := string(cursors.Append(nil, w.Entries[0].ID)), string(cursors.Append(nil, w.Entries[n-1].ID))
+		c.PageInfo.StartCursor, c.PageInfo.EndCursor = &start, &end
+	}
+	return c
+}
+
 // PageInfo is a PageInfo. The cursors are nil if there are no edges.
 type PageInfo struct {
 	HasNextPage, HasPreviousPage bool
@@ -32,9 +45,14 @@ type Edge struct {
 // Edges is a list of AuditEntryEdge, [AuditEntryEdge!]!, that writes itself in one pass,
 // as Entries does.
 type Edges struct {
-	All []audit.Entry
-	// Cursor appends the cursor of an id: letters, digits, hyphens and underscores.
-	Cursor func(b []byte, id int64) []byte
+	All     []audit.Entry
+	Cursors Cursors
+}
+
+// Cursors make the cursors of a list. *cursor.List is one.
+type Cursors interface {
+	// Append appends the cursor of an id: letters, digits, hyphens and underscores.
+	Append(b []byte, id int64) []byte
 }
 
 // MarshalGQLContext writes what the field under way selects of each edge.
@@ -59,7 +77,7 @@ func (l Edges) selection(ctx context.Context, set ast.SelectionSet) ([]member[au
 		case "__typename":
 			return func(b []byte, _ *audit.Entry) []byte { return append(b, `"AuditEntryEdge"`...) }, nil
 		case "cursor":
-			return func(b []byte, e *audit.Entry) []byte { return append(l.Cursor(append(b, '"'), e.ID), '"') }, nil
+			return func(b []byte, e *audit.Entry) []byte { return append(l.Cursors.Append(append(b, '"'), e.ID), '"') }, nil
 		case "node":
 			node, err := entrySelection(ctx, f.Selections)
 			return func(b []byte, e *audit.Entry) []byte { return appendObject(b, node, e) }, err

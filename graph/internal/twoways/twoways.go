@@ -3,6 +3,8 @@
 package twoways
 
 import (
+	"strconv"
+
 	"halite/graph/view"
 	"halite/internal/audit"
 )
@@ -10,15 +12,10 @@ import (
 //go:generate go tool gqlgen generate
 
 // Generated are entries for the generated way.
-type Generated struct {
-	all    []audit.Entry
-	cursor func([]byte, int64) []byte
-}
+type Generated struct{ all []audit.Entry }
 
 // NewGenerated returns the generated way of all.
-func NewGenerated(all []audit.Entry, cursor func([]byte, int64) []byte) *Generated {
-	return &Generated{all, cursor}
-}
+func NewGenerated(all []audit.Entry) *Generated { return &Generated{all} }
 
 // Entries are a view of each.
 func (g *Generated) Entries() []view.Entry {
@@ -33,7 +30,7 @@ func (g *Generated) Entries() []view.Entry {
 func (g *Generated) Edges() []view.Edge {
 	out := make([]view.Edge, len(g.all))
 	for i := range g.all {
-		out[i] = view.Edge{Cursor: string(g.cursor(nil, g.all[i].ID)), Node: view.Entry{Entry: &g.all[i]}}
+		out[i] = view.Edge{Cursor: string(ids{}.Append(nil, g.all[i].ID)), Node: view.Entry{Entry: &g.all[i]}}
 	}
 	return out
 }
@@ -45,6 +42,11 @@ type Written struct {
 }
 
 // NewWritten returns package view's way of all.
-func NewWritten(all []audit.Entry, cursor func([]byte, int64) []byte) *Written {
-	return &Written{view.Entries{All: all}, view.Edges{All: all, Cursor: cursor}}
+func NewWritten(all []audit.Entry) *Written {
+	return &Written{view.Entries{All: all}, view.Edges{All: all, Cursors: ids{}}}
 }
+
+// ids stand for cursors.
+type ids struct{}
+
+func (ids) Append(b []byte, id int64) []byte { return strconv.AppendInt(b, id, 10) }

@@ -28,6 +28,7 @@ import (
 	"halite/graph"
 	"halite/internal/audit"
 	"halite/internal/auth"
+	"halite/internal/cursor"
 	"halite/internal/directory"
 	"halite/internal/dispatch"
 	"halite/internal/guard"
@@ -130,8 +131,13 @@ func Start(tb testing.TB, o Options) *Server {
 	if o.Reader != nil {
 		reader = o.Reader(reader)
 	}
+	cursors, err := cursor.New("audit/cursor", s.secret)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	gql, err := graph.NewHandler(&graph.Resolver{
 		Log: reader, Intents: s.DB, Guard: s.Guard, Auth: s.Auth, Directory: s.Directory, Settings: s.Settings, Dispatch: s.Dispatch,
+		Cursors: cursors,
 	}, pgtest.Quiet)
 	if err != nil {
 		tb.Fatal(err)
