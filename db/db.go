@@ -151,6 +151,21 @@ func (d *DB) checkServer(ctx context.Context) error {
 	return nil
 }
 
+// prepared asks with parameters, $1 and up, in the transaction that ctx carries if there
+// is one, and scans the rows into dest as bun does. PostgreSQL plans the statement once
+// per connection; bun's own are planned each time.
+func (d *DB) prepared(ctx context.Context, dest any, query string, args ...any) error {
+	ask := d.app.DB.QueryContext
+	if tx, ok := ctx.Value(txKey{}).(bun.Tx); ok {
+		ask = tx.Tx.QueryContext
+	}
+	rows, err := ask(ctx, query, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
+	if err != nil {
+		return err
+	}
+	return d.app.ScanRows(ctx, rows, dest) // closes them
+}
+
 // newPool connects lazily. role, if any, is taken on each connection.
 //
 // Statements are sent unprepared unless they ask for it: bun writes values into the
