@@ -212,9 +212,9 @@ func (h reply) fail(w http.ResponseWriter, code, message string) {
 	h.write(w, nil, gqlerror.List{refuse(code, "%s", message)})
 }
 
-// write sends data as it is, without marshalling it again; nil leaves it out. Two
-// failures keep their HTTP status, whatever the media type: being limited, and an
-// audit log that cannot be written.
+// write sends data as it is, neither marshalled again nor copied; nil leaves it out. What
+// is behind it in its array is overwritten. Two failures keep their HTTP status, whatever
+// the media type: being limited, and an audit log that cannot be written.
 func (h reply) write(w http.ResponseWriter, data json.RawMessage, errs gqlerror.List) {
 	for _, e := range errs {
 		code, _ := e.Extensions["code"].(fault.Code)
@@ -225,27 +225,24 @@ func (h reply) write(w http.ResponseWriter, data json.RawMessage, errs gqlerror.
 			}
 		}
 	}
-	var buf bytes.Buffer
-	buf.Grow(len(data) + 64)
-	buf.WriteByte('{')
+	head := []byte{'{'}
 	if len(errs) > 0 {
-		buf.WriteString(`"errors":`)
 		b, err := json.Marshal(errs)
 		if err != nil {
 			b = []byte(`[{"message":"Internal server error","extensions":{"code":"INTERNAL_SERVER_ERROR"}}]`)
 		}
-		buf.Write(b)
+		head = append(append(head, `"errors":`...), b...)
 		if data != nil {
-			buf.WriteByte(',')
+			head = append(head, ',')
 		}
 	}
 	if data != nil {
-		buf.WriteString(`"data":`)
-		buf.Write(data)
+		head = append(head, `"data":`...)
 	}
-	buf.WriteString("}\n")
+	data = append(data, "}\n"...)
 	w.Header().Set("Content-Type", h.media+"; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(buf.Len()))
+	w.Header().Set("Content-Length", strconv.Itoa(len(head)+len(data)))
 	w.WriteHeader(h.status)
-	_, _ = w.Write(buf.Bytes())
+	_, _ = w.Write(head)
+	_, _ = w.Write(data)
 }

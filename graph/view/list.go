@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -48,15 +49,27 @@ func appendObject[T any](b []byte, members []member[T], v *T) []byte {
 	return append(b, '}')
 }
 
+// buffers are what lists are put together in: a page is some ten to some hundred
+// kilobytes, and growing to that costs more than writing it. Larger ones are not kept.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxKept = 1 << 20 // bytes
+
 // writeList writes a list of n elements.
 func writeList(w io.Writer, n int, element func(b []byte, i int) []byte) error {
-	b := append(make([]byte, 0, 4096), '[')
+	kept := buffers.Get().(*[]byte)
+	b := append((*kept)[:0], '[')
 	for i := range n {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = element(b, i)
 	}
-	_, err := w.Write(append(b, ']'))
+	b = append(b, ']')
+	_, err := w.Write(b)
+	if cap(b) <= maxKept {
+		*kept = b
+		buffers.Put(kept)
+	}
 	return err
 }

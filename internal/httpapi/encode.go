@@ -52,7 +52,7 @@ func appendEntry(b []byte, e *audit.Entry) []byte {
 // appendTime writes UTC; the fraction has six digits, or is left out if it is zero.
 func appendTime(b []byte, t time.Time) []byte {
 	if t.Nanosecond() < int(time.Microsecond) {
-		return append(t.UTC().AppendFormat(append(b, '"'), "2006-01-02T15:04:05Z"), '"')
+		return append(t.UTC().AppendFormat(append(b, '"'), time.RFC3339), '"')
 	}
 	return jsontext.AppendTime(b, t)
 }

@@ -49,6 +49,8 @@ func TestAppendTime(t *testing.T) {
 	east := time.FixedZone("", 7200)
 	for want, at := range map[string]time.Time{
 		`"2026-01-02T03:04:05.000000Z"`: time.Date(2026, 1, 2, 5, 4, 5, 999, east),
+		`"0001-01-01T00:00:00.000001Z"`: time.Date(1, 1, 1, 0, 0, 0, 1000, time.UTC),
+		`"9999-12-31T23:59:59.100000Z"`: time.Date(9999, 12, 31, 23, 59, 59, 100_000_999, time.UTC),
 		`"2026-01-02T03:04:05.678901Z"`: time.Date(2026, 1, 2, 3, 4, 5, 678_901_000, time.UTC),
 	} {
 		if got := string(jsontext.AppendTime(nil, at)); got != want {
