@@ -70,7 +70,7 @@ func compare(b *testing.B, name string, plain, written, rest func() string) {
 	if want, got := plain(), written(); want != got || !strings.HasPrefix(got, `{"data":{"way":{"e`) {
 		b.Fatalf("the answers are not the same: %.300s\n%.300s", want, got)
 	}
-	const rounds, each = 15, 30
+	const rounds, each = 11, 20
 	ways := []func() string{plain, written, rest}
 	took, allocations := make([][]time.Duration, len(ways)), make([]uint64, len(ways))
 	for round := range rounds {

@@ -42,6 +42,10 @@ func TestLimits(t *testing.T) {
 	t.Parallel()
 	s := apitest.Start(t, apitest.Options{SilentReads: true})
 	admin := s.Cookie(t, "admin")
+	var entry strings.Builder
+	for _, f := range mainSchema(t).Types["AuditEntry"].Fields {
+		entry.WriteString(" " + f.Name)
+	}
 	for _, c := range []struct{ name, query, code string }{
 		{"30 aliases", `{ me { ` + repeat(30, "a%d: username") + `} }`, ""},
 		{"31 aliases", `{ me { ` + repeat(31, "a%d: username") + `} }`, "ALIAS_LIMIT_EXCEEDED"},
@@ -51,6 +55,8 @@ func TestLimits(t *testing.T) {
 		{"a page of 500", `{ auditEntries(limit: 500) ` + page + ` }`, ""},
 		{"two pages of 500", `{ a: auditEntries(limit: 500) ` + page + ` b: auditEntries(limit: 500) ` + page + ` }`, ""},
 		{"ten pages of 500", `{ ` + repeat(10, `a%d: auditEntries(limit: 500) `+page) + ` }`, "COMPLEXITY_LIMIT_EXCEEDED"},
+		{"a connection of 500, whole", `{ auditLog(first: 500) { edges { cursor node {` + entry.String() + ` } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } totalCount } }`, ""},
+		{"three of 500", `{ ` + repeat(3, `a%d: auditLog(first: 500) { edges { cursor node {`+entry.String()+` } } }`) + ` }`, "COMPLEXITY_LIMIT_EXCEEDED"},
 		{"a limit out of range costs no more than it can give", `{ auditEntries(limit: 9223372036854775807) { total } }`, "BAD_USER_INPUT"},
 		{"a negative one no less", `{ ` + repeat(10, `a%d: auditEntries(limit: -9223372036854775808) `+page) + ` }`, "BAD_USER_INPUT"},
 		{"tokens", `{ me { ` + strings.Repeat("username ", 2000) + `} }`, "GRAPHQL_PARSE_FAILED"},
