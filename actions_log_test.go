@@ -25,6 +25,17 @@ func logStory(t *testing.T, w *world) {
 			},
 		},
 		{
+			action{"Query.auditLog", `auditLog(first: 1) { edges { node { action resultCode } } }`, "audit.list", "view", "audit:*", `{"first":1}`},
+			[]outcome{
+				{kind: "allowed", data: `{"edges":[{"node":{"action":"audit.list","resultCode":403}}]}`, result: 200},
+				{kind: "bad input", call: `auditLog(first: 0) { totalCount }`, args: `{"first":0}`, code: "BAD_USER_INPUT", result: 422},
+				{
+					kind: "bad input", call: `auditLog(filter: {decision: DENY}, after: "forged") { totalCount }`,
+					args: `{"after":"forged","filter":{"decision":"deny"}}`, code: "BAD_USER_INPUT", result: 422,
+				},
+			},
+		},
+		{
 			action{"Query.auditEntry", `auditEntry(id: "1") { action }`, "audit.get", "view", "audit:*", `{"id":"1"}`},
 			[]outcome{
 				{kind: "allowed", data: `{"action":"user.create"}`, result: 200},
