@@ -39,6 +39,7 @@ type cli struct {
 	Rank    struct {
 		Rebuild rankRebuildCmd `cmd:"" help:"Empty the rank index and build it anew, beside a running server or without one."`
 	} `cmd:"" help:"The index behind totals and offsets."`
+	Import   importCmd   `cmd:"" help:"Begin an empty log with the entries of another: a database of Halite, or NDJSON. Run again, it goes on where it ended."`
 	Generate generateCmd `cmd:"" help:"Fill an empty log with made-up rows, for measurements."`
 	User     struct {
 		Add    userAddCmd    `cmd:"" help:"Add a user."`
@@ -124,6 +125,8 @@ func run(ctx context.Context, args []string, io streams) int {
 		err = c.Migrate.run(ctx, &c.common, io)
 	case "rank rebuild":
 		err = c.Rank.Rebuild.run(ctx, &c.common, io)
+	case "import <source>":
+		err = c.Import.run(ctx, &c.common, io)
 	case "generate":
 		err = c.Generate.run(ctx, &c.common, io)
 	case "user add <name>":
@@ -175,6 +178,7 @@ func (g generateCmd) run(ctx context.Context, c *common, io streams) error {
 		}
 		p := newProgress(io.err)
 		err := store.Generate(ctx, db.Generation{Rows: g.Rows, Seed: g.Seed, Months: g.Months, Progress: p.tell})
+		p.clear()
 		if err == nil {
 			_, _ = fmt.Fprintln(io.out, "made up", p)
 		}
@@ -186,38 +190,12 @@ func (rankRebuildCmd) run(ctx context.Context, c *common, io streams) error {
 	return withOwner(ctx, c, io, func(store *db.DB) error {
 		p := newProgress(io.err)
 		err := store.RebuildRank(ctx, p.tell)
+		p.clear()
 		if err == nil {
 			_, _ = fmt.Fprintln(io.out, "the rank index covers", p)
 		}
 		return err
 	})
-}
-
-// progress says now and then how far a long command is.
-type progress struct {
-	out         io.Writer
-	start, said time.Time
-	rows        int64
-}
-
-const progressInterval = 5 * time.Second
-
-func newProgress(out io.Writer) *progress {
-	now := time.Now()
-	return &progress{out: out, start: now, said: now}
-}
-
-// tell is told how many rows are done.
-func (p *progress) tell(rows int64) {
-	p.rows = rows
-	if now := time.Now(); now.Sub(p.said) >= progressInterval {
-		p.said = now
-		_, _ = fmt.Fprintln(p.out, p)
-	}
-}
-
-func (p *progress) String() string {
-	return fmt.Sprintf("%d rows, %.0f a second", p.rows, float64(p.rows)/time.Since(p.start).Seconds())
 }
 
 // withOwner runs fn on the database as its owner, beside a running server or without.
@@ -318,6 +296,9 @@ func withCore(ctx context.Context, c *common, io streams, fn func(context.Contex
 		return err
 	}
 	defer closeCore()
+	if err := k.store.CheckImport(ctx); err != nil {
+		return err
+	}
 	if err := k.console.SeedRoles(ctx); err != nil {
 		return err
 	}

@@ -121,6 +121,9 @@ func serve(ctx context.Context, c *common, io streams) error {
 		return err
 	}
 	defer closeCore()
+	if err := k.store.CheckImport(ctx); err != nil {
+		return err
+	}
 	hello := greeting{common: c, where: where, out: io.out}
 	if err := k.console.Bootstrap(ctx, c.BootstrapAdminUsername, c.BootstrapAdminPassword, hello.tell); err != nil {
 		return fmt.Errorf("first start: %w", err)

@@ -107,7 +107,7 @@ func (r *generator) batch(ctx context.Context, n int64) error {
 		if tag.RowsAffected() != 1 {
 			return ErrForeignRows
 		}
-		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"audit_log"}, generatedColumns, pgx.CopyFromRows(rows)); err != nil {
+		if _, err := tx.CopyFrom(ctx, pgx.Identifier{"audit_log"}, logColumns, pgx.CopyFromRows(rows)); err != nil {
 			return err
 		}
 		r.base += n
@@ -116,7 +116,8 @@ func (r *generator) batch(ctx context.Context, n int64) error {
 	})
 }
 
-var generatedColumns = []string{
+// logColumns are the columns of the log, in the order in which COPY is given them.
+var logColumns = []string{
 	"id", "at", "user_id", "action", "resource", "args_json", "salt_jid", "decision", "result_code", "duration_ms", "username",
 	"verb", "reason", "request_id", "source_ip", "user_agent",
 }

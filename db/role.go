@@ -14,13 +14,15 @@ import (
 
 // grants is everything that the serving role may do. $role stands for its name.
 var grants = []string{
-	"REVOKE ALL ON audit_log, audit_head, audit_rank, leases FROM $role",
+	"REVOKE ALL ON audit_log, audit_head, audit_rank, audit_import, audit_imported, leases FROM $role",
 	"GRANT USAGE ON SCHEMA public TO $role",
 	"GRANT SELECT, INSERT ON audit_log TO $role",
 	"GRANT SELECT ON audit_head TO $role",
 	"GRANT UPDATE (last_id, last_at) ON audit_head TO $role",
 	"GRANT SELECT, UPDATE ON settings, job_time TO $role",
 	"GRANT SELECT, INSERT ON audit_rank TO $role",
+	"GRANT SELECT ON audit_import, audit_imported TO $role",
+	"GRANT UPDATE (finished_at) ON audit_import TO $role",
 	"GRANT SELECT ON leases TO $role",
 	"GRANT UPDATE (holder, expires_at) ON leases TO $role",
 	"GRANT SELECT, INSERT, UPDATE, DELETE ON users, roles, permissions, user_roles, sessions, audit_intents TO $role",
@@ -92,6 +94,10 @@ func (d *DB) grant(ctx context.Context, role string) error {
 			AND NOT has_table_privilege($1, 'audit_head', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
 			AND has_table_privilege($1, 'audit_rank', 'SELECT') AND has_table_privilege($1, 'audit_rank', 'INSERT')
 			AND NOT has_any_column_privilege($1, 'audit_rank', 'UPDATE') AND NOT has_table_privilege($1, 'audit_rank', 'DELETE, TRUNCATE, TRIGGER')
+			AND has_column_privilege($1, 'audit_import', 'finished_at', 'UPDATE') AND NOT has_column_privilege($1, 'audit_import', 'imported', 'UPDATE')
+			AND has_table_privilege($1, 'audit_imported', 'SELECT')
+			AND NOT has_table_privilege($1, 'audit_import', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
+			AND NOT has_table_privilege($1, 'audit_imported', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
 			AND has_column_privilege($1, 'leases', 'holder', 'UPDATE')
 			AND NOT has_table_privilege($1, 'leases', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
 			AND has_table_privilege($1, 'users', 'DELETE') AND has_table_privilege($1, 'roles', 'DELETE')

@@ -1,0 +1,152 @@
+package intake
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// maxLine is how long a line may be: well beyond a page of 500 entries, each with the
+// longest arguments.
+const maxLine = 64 << 20
+
+// lines reads NDJSON: on each line an entry, or a page of entries as GET /api/audit
+// answers it. Empty lines are passed over.
+type lines struct {
+	scan *bufio.Scanner
+	line int64
+	page []json.RawMessage // entries of the line that were not handed out yet
+	nth  int64
+}
+
+func newLines(name string, r io.Reader, close func()) *Source {
+	l := &lines{scan: bufio.NewScanner(r)}
+	l.scan.Buffer(make([]byte, 0, 256<<10), maxLine)
+	return &Source{Name: name, next: l.next, close: close}
+}
+
+func (l *lines) next(ctx context.Context, r *row) error {
+	for len(l.page) == 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !l.scan.Scan() {
+			switch err := l.scan.Err(); {
+			case errors.Is(err, bufio.ErrTooLong):
+				return fmt.Errorf("line %d is longer than %d bytes", l.line+1, maxLine)
+			case err != nil:
+				return err
+			}
+			return io.EOF
+		}
+		l.line++
+		text := l.scan.Bytes()
+		if l.line == 1 {
+			text = bytes.TrimPrefix(text, []byte("\uFEFF"))
+		}
+		if text = bytes.TrimSpace(text); len(text) == 0 {
+			continue
+		}
+		r.line = l.line
+		var found entryOrPage
+		r.read(text, &found)
+		if found.Entries == nil {
+			return nil
+		}
+		*r = row{}
+		l.nth, l.page = 0, *found.Entries
+	}
+	var found entryOrPage
+	l.nth++
+	r.line, r.nth = l.line, l.nth
+	r.read(l.page[0], &found)
+	if found.Entries != nil {
+		r.text, r.problem = string(l.page[0]), "a page inside a page"
+	}
+	l.page = l.page[1:]
+	return nil
+}
+
+// read fills r with the entry in text. What is wrong with it is for r to say.
+func (r *row) read(text []byte, into *entryOrPage) {
+	for c := range r.values {
+		r.values[c] = sql.NullString{}
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields() // what is not understood would be lost
+	err := d.Decode(into)
+	if err == nil && d.InputOffset() != int64(len(text)) {
+		err = errors.New("more than one JSON value")
+	}
+	if err != nil {
+		r.text, r.problem = string(text), "not an entry: "+err.Error()
+		into.Entries = nil
+		return
+	}
+	for c, v := range into.columns() {
+		r.values[c] = sql.NullString(*v)
+	}
+}
+
+// entryOrPage is what a line may hold. The order of the first keys is that of the columns.
+type entryOrPage struct {
+	ID         scalar `json:"id"`
+	At         scalar `json:"at"`
+	UserID     scalar `json:"user_id"`
+	Action     scalar `json:"action"`
+	Resource   scalar `json:"resource"`
+	Args       anyOf  `json:"args_json"`
+	SaltJID    scalar `json:"salt_jid"`
+	Decision   scalar `json:"decision"`
+	ResultCode scalar `json:"result_code"`
+	DurationMS scalar `json:"duration_ms"`
+	Username   scalar `json:"username"`
+	Verb       scalar `json:"verb"`
+	Reason     scalar `json:"reason"`
+	RequestID  scalar `json:"request_id"`
+	SourceIP   scalar `json:"source_ip"`
+	UserAgent  scalar `json:"user_agent"`
+
+	Entries *[]json.RawMessage `json:"entries"`
+	Total   int64              `json:"total"`
+}
+
+func (e *entryOrPage) columns() [columns]*scalar {
+	return [...]*scalar{
+		&e.ID, &e.At, &e.UserID, &e.Action, &e.Resource, (*scalar)(&e.Args), &e.SaltJID, &e.Decision, &e.ResultCode, &e.DurationMS,
+		&e.Username, &e.Verb, &e.Reason, &e.RequestID, &e.SourceIP, &e.UserAgent,
+	}
+}
+
+// scalar is a JSON string, without its quotes, or a number as it is written; null is none.
+type scalar sql.NullString
+
+// UnmarshalJSON is called by encoding/json.
+func (s *scalar) UnmarshalJSON(b []byte) error {
+	switch b[0] {
+	case 'n':
+		*s = scalar{}
+		return nil
+	case '"':
+		s.Valid = true
+		return json.Unmarshal(b, &s.String)
+	case '{', '[', 't', 'f':
+		return errors.New("a text or a number is wanted instead of " + quote(string(b)))
+	}
+	*s = scalar{String: string(b), Valid: true}
+	return nil
+}
+
+// anyOf is any JSON value as it is written; null is none.
+type anyOf sql.NullString
+
+// UnmarshalJSON is called by encoding/json.
+func (a *anyOf) UnmarshalJSON(b []byte) error {
+	*a = anyOf{String: string(b), Valid: b[0] != 'n'}
+	return nil
+}
