@@ -13,7 +13,7 @@ import (
 )
 
 // openOwner opens a database as its owner.
-func openOwner(t *testing.T, url string) *db.DB {
+func openOwner(t testing.TB, url string) *db.DB {
 	t.Helper()
 	d, err := db.OpenOwner(t.Context(), db.Config{URL: url, Logger: pgtest.Quiet})
 	if err != nil {

@@ -27,11 +27,13 @@ func redactArgs(raw []byte) (_ json.RawMessage, found bool) {
 	if !changed {
 		return raw, false
 	}
-	b, err := json.Marshal(after)
-	if err != nil { // Redact returns what can be marshalled
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)                  // it would make the marks, and much else, longer
+	if err := encoder.Encode(after); err != nil { // Redact returns what can be marshalled
 		return json.RawMessage(`{"_unreadable": true}`), found
 	}
-	return b, found
+	return bytes.TrimSpace(out.Bytes()), found
 }
 
 // compare reports whether audit.Redact changed anything from before to after, and

@@ -54,7 +54,8 @@ func (r *row) entry(now time.Time) (Entry, changes, error) {
 	if e.Decision != audit.Allow && e.Decision != audit.Deny {
 		return bad("decision is neither allow nor deny: " + quote(text(colDecision)))
 	}
-	for c, into := range map[int]*int{colResultCode: &e.ResultCode, colDurationMS: &e.DurationMS} {
+	for i, into := range [...]*int{&e.ResultCode, &e.DurationMS} {
+		c := [...]int{colResultCode, colDurationMS}[i]
 		n, err := r.number(c)
 		if err != nil {
 			return bad(columnNames[c] + " is not a number: " + quote(text(c)))
@@ -64,10 +65,12 @@ func (r *row) entry(now time.Time) (Entry, changes, error) {
 	e.Action, e.SaltJID, e.Username, e.Verb = text(colAction), text(colSaltJID), text(colUsername), text(colVerb)
 	e.RequestID, e.SourceIP = text(colRequestID), text(colSourceIP)
 	var made changes
-	for c, into := range map[int]*string{colResource: &e.Resource, colReason: &e.Reason, colUserAgent: &e.UserAgent} {
-		*into = audit.RedactText(text(c))
-		made.redacted = made.redacted || *into != text(c)
+	redacted := func(c int) string {
+		out := audit.RedactText(text(c))
+		made.redacted = made.redacted || out != text(c)
+		return out
 	}
+	e.Resource, e.Reason, e.UserAgent = redacted(colResource), redacted(colReason), redacted(colUserAgent)
 	if args := r.values[colArgs]; args.Valid && args.String != "null" {
 		var found bool
 		e.Args, found = redactArgs([]byte(args.String))

@@ -131,8 +131,8 @@ type Sorted struct {
 	Summary
 	Repeated int64 // entries left out so far, because the one before is the same with the same id
 
-	sorter  *sorter
-	before  []byte
+	sorter *sorter
+	before []byte
 }
 
 // Next returns the next entry, io.EOF behind the last one. An entry that is the same as

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 )
 
 // maxLine is how long a line may be: well beyond a page of 500 entries, each with the
@@ -134,6 +135,10 @@ func (s *scalar) UnmarshalJSON(b []byte) error {
 		return nil
 	case '"':
 		s.Valid = true
+		if inside := b[1 : len(b)-1]; bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
+			s.String = string(inside) // as it stands
+			return nil
+		}
 		return json.Unmarshal(b, &s.String)
 	case '{', '[', 't', 'f':
 		return errors.New("a text or a number is wanted instead of " + quote(string(b)))

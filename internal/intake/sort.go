@@ -46,6 +46,9 @@ func (s *sorter) add(at, id int64, record []byte) error {
 		}
 	}
 	lo := len(s.arena)
+	if cap(s.arena)-lo < len(record) {
+		s.arena = slices.Grow(s.arena, max(lo, len(record))) // append would copy more often
+	}
 	s.arena = append(s.arena, record...)
 	s.items = append(s.items, item{at, id, s.seq, lo, len(s.arena)})
 	s.seq++
