@@ -16,9 +16,9 @@ type changes struct {
 	redacted bool // a secret was taken out that the source had kept
 }
 
-// entry makes an entry of r. Its error is a *BadRow.
-func (r *row) entry(now time.Time) (Entry, changes, error) {
-	bad := func(reason string) (Entry, changes, error) {
+// entry makes an entry of r, or says why it cannot.
+func (r *row) entry(now time.Time) (Entry, changes, *BadRow) {
+	bad := func(reason string) (Entry, changes, *BadRow) {
 		return Entry{}, changes{}, &BadRow{Where: r.where(), Reason: reason}
 	}
 	if r.problem != "" {

@@ -9,8 +9,6 @@ package intake
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -70,37 +68,24 @@ func Read(ctx context.Context, s *Source, o Options) (_ *Sorted, err error) {
 		}
 	}()
 	digest := sha256.New()
-	var encoded []byte
-	for {
-		var r row
-		err := s.next(ctx, &r)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", s.Name, err)
-		}
+	err = s.each(ctx, o.Now, func(m *made) error {
 		out.Read++
-		e, made, err := r.entry(o.Now)
-		if bad, ok := errors.AsType[*BadRow](err); ok && o.Reject != nil {
-			if err := reject(o.Reject, &r, bad); err != nil {
-				return nil, fmt.Errorf("write the rejected rows: %w", err)
-			}
-			out.Rejected++
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		encoded = e.appendTo(encoded[:0])
-		digest.Write(encoded)
-		if err := sorter.add(e.At.UnixMicro(), e.SourceID, encoded); err != nil {
-			return nil, err
-		}
-		out.count(e.At, made)
 		if o.Progress != nil && out.Read%progressRows == 0 {
 			o.Progress(out.Read)
 		}
+		switch {
+		case m.bad != nil && o.Reject == nil:
+			return m.bad
+		case m.bad != nil:
+			out.Rejected++
+			return reject(o.Reject, m)
+		}
+		digest.Write(m.encoded)
+		out.count(m)
+		return sorter.add(m.At.UnixMicro(), m.SourceID, m.encoded)
+	})
+	if err != nil {
+		return nil, err
 	}
 	out.Digest = digest.Sum(nil)
 	out.sorter = sorter
@@ -110,18 +95,18 @@ func Read(ctx context.Context, s *Source, o Options) (_ *Sorted, err error) {
 // progressRows is how often progress is told.
 const progressRows = 1000
 
-func (s *Summary) count(at time.Time, made changes) {
+func (s *Summary) count(m *made) {
 	s.Taken++
-	if s.Taken == 1 || at.Before(s.First) {
-		s.First = at
+	if s.Taken == 1 || m.At.Before(s.First) {
+		s.First = m.At
 	}
-	if at.After(s.Last) {
-		s.Last = at
+	if m.At.After(s.Last) {
+		s.Last = m.At
 	}
-	if made.altered {
+	if m.altered {
 		s.Altered++
 	}
-	if made.redacted {
+	if m.redacted {
 		s.Redacted++
 	}
 }

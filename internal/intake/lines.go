@@ -3,12 +3,13 @@ package intake
 import (
 	"bufio"
 	"bytes"
-	"context"
+	"cmp"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"unicode/utf8"
 )
 
@@ -21,8 +22,6 @@ const maxLine = 64 << 20
 type lines struct {
 	scan *bufio.Scanner
 	line int64
-	page []json.RawMessage // entries of the line that were not handed out yet
-	nth  int64
 }
 
 func newLines(name string, r io.Reader, close func()) *Source {
@@ -31,53 +30,56 @@ func newLines(name string, r io.Reader, close func()) *Source {
 	return &Source{Name: name, next: l.next, close: close}
 }
 
-func (l *lines) next(ctx context.Context, r *row) error {
-	for len(l.page) == 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if !l.scan.Scan() {
-			switch err := l.scan.Err(); {
-			case errors.Is(err, bufio.ErrTooLong):
-				return fmt.Errorf("line %d is longer than %d bytes", l.line+1, maxLine)
-			case err != nil:
-				return err
-			}
-			return io.EOF
-		}
+// next reads a line. Its values are taken by expand.
+func (l *lines) next(r *row) error {
+	for l.scan.Scan() {
 		l.line++
 		text := l.scan.Bytes()
 		if l.line == 1 {
 			text = bytes.TrimPrefix(text, []byte("\uFEFF"))
 		}
-		if text = bytes.TrimSpace(text); len(text) == 0 {
-			continue
-		}
-		r.line = l.line
-		var found entryOrPage
-		r.read(text, &found)
-		if found.Entries == nil {
+		if text = bytes.TrimSpace(text); len(text) > 0 {
+			r.line, r.text = l.line, string(text)
 			return nil
 		}
-		*r = row{}
-		l.nth, l.page = 0, *found.Entries
 	}
-	var found entryOrPage
-	l.nth++
-	r.line, r.nth = l.line, l.nth
-	r.read(l.page[0], &found)
-	if found.Entries != nil {
-		r.text, r.problem = string(l.page[0]), "a page inside a page"
+	err := l.scan.Err()
+	if errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("line %d is longer than %d bytes", l.line+1, maxLine)
 	}
-	l.page = l.page[1:]
-	return nil
+	return cmp.Or(err, io.EOF)
 }
 
-// read fills r with the entry in text. What is wrong with it is for r to say.
-func (r *row) read(text []byte, into *entryOrPage) {
-	for c := range r.values {
-		r.values[c] = sql.NullString{}
+// expand is r itself, or what is on the line that it stands for.
+func (r *row) expand() iter.Seq[row] {
+	return func(yield func(row) bool) {
+		if r.text == "" {
+			yield(*r)
+			return
+		}
+		var found entryOrPage
+		if whole := r.read([]byte(r.text), &found); found.Entries == nil {
+			yield(whole)
+			return
+		}
+		for n, text := range *found.Entries {
+			var entry entryOrPage
+			one := r.read(text, &entry)
+			one.nth = int64(n) + 1
+			if entry.Entries != nil {
+				one.text, one.problem = string(text), "a page inside a page"
+			}
+			if !yield(one) {
+				return
+			}
+		}
 	}
+}
+
+// read returns the entry in text, which is on the line of r. What is wrong with it is
+// in what it returns.
+func (r *row) read(text []byte, into *entryOrPage) row {
+	out := row{line: r.line}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields() // what is not understood would be lost
 	err := d.Decode(into)
@@ -85,13 +87,14 @@ func (r *row) read(text []byte, into *entryOrPage) {
 		err = errors.New("more than one JSON value")
 	}
 	if err != nil {
-		r.text, r.problem = string(text), "not an entry: "+err.Error()
 		into.Entries = nil
-		return
+		out.text, out.problem = string(text), "not an entry: "+err.Error()
+		return out
 	}
 	for c, v := range into.columns() {
-		r.values[c] = sql.NullString(*v)
+		out.values[c] = sql.NullString(*v)
 	}
+	return out
 }
 
 // entryOrPage is what a line may hold. The order of the first keys is that of the columns.

@@ -40,7 +40,7 @@ func openPostgres(ctx context.Context, spec string) (*Source, error) {
 	}
 	return &Source{
 		Name: name,
-		next: func(_ context.Context, r *row) error {
+		next: func(r *row) error {
 			if !rows.Next() {
 				if err := rows.Err(); err != nil {
 					return err

@@ -41,7 +41,7 @@ var required = []int{colAt, colAction, colResource, colDecision, colResultCode}
 type row struct {
 	line, nth int64 // where it is in NDJSON: the line, and the entry of a page on it; 0 = elsewhere
 	values    [columns]sql.NullString
-	text      string // of a line that is no row, and then
+	text      string // of a line of which the values are not taken yet, or of one that is no row, and then
 	problem   string // what is wrong with it
 }
 
@@ -58,24 +58,26 @@ func (r *row) where() string {
 	return "a row without an id"
 }
 
-// reject writes r and what is wrong with it as a line of JSON. Nothing is redacted: the
-// point is to have it.
-func reject(w io.Writer, r *row, bad *BadRow) error {
+// reject writes a row of which no entry was made, and what is wrong with it, as a line of
+// JSON. Nothing is redacted: the point is to have it.
+func reject(w io.Writer, m *made) error {
 	line := struct {
 		Where  string            `json:"where"`
 		Reason string            `json:"reason"`
 		Text   string            `json:"text,omitempty"`
 		Row    map[string]string `json:"row,omitempty"`
-	}{bad.Where, bad.Reason, r.text, map[string]string{}}
-	for i, v := range r.values {
+	}{Where: m.row.where(), Reason: m.bad.Reason, Text: m.row.text, Row: map[string]string{}}
+	for i, v := range m.row.values {
 		if v.Valid {
 			line.Row[columnNames[i]] = v.String
 		}
 	}
 	b, err := json.Marshal(line)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = w.Write(append(b, '\n'))
 	}
-	_, err = w.Write(append(b, '\n'))
-	return err
+	if err != nil {
+		return fmt.Errorf("write the rejected rows: %w", err)
+	}
+	return nil
 }

@@ -16,7 +16,7 @@ import (
 type Source struct {
 	Name string // as it was named, without credentials
 
-	next  func(ctx context.Context, into *row) error // io.EOF behind the last row
+	next  func(into *row) error // io.EOF behind the last row
 	close func()
 }
 

@@ -23,7 +23,7 @@ func openSQLite(ctx context.Context, path string) (*Source, error) {
 	}
 	return &Source{
 		Name: path,
-		next: func(_ context.Context, r *row) error {
+		next: func(r *row) error {
 			if !rows.Next() {
 				if err := rows.Err(); err != nil {
 					return err
