@@ -84,8 +84,11 @@ func (cmd importCmd) importInto(ctx context.Context, cfg db.Config, io streams) 
 	err = intake.Write(ctx, entries, into, p.tell)
 	p.clear()
 	done.Summary, done.entries, done.repeated = entries.Summary, into.Imported(), entries.Repeated
-	if err != nil {
+	switch {
+	case errors.Is(err, db.ErrOvertaken):
 		return done, fmt.Errorf("%w (%d entries of %d are in the log)", err, into.Imported(), entries.Taken)
+	case err != nil:
+		return nil, fmt.Errorf("%w; %d entries of %d are in the log: run the same command again to go on", err, into.Imported(), entries.Taken)
 	}
 	done.complete = true
 	return done, into.Tidy(ctx)

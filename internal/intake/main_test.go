@@ -62,7 +62,7 @@ func read(t *testing.T, s *intake.Source, o intake.Options) (entries []string, r
 func sqlite(t *testing.T, rows ...string) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "halite #1?.db")
-	d, err := sql.Open("sqlite", "file:"+strings.NewReplacer("#", "%23", "?", "%3f", " ", "%20").Replace(path))
+	d, err := sql.Open("sqlite", fileURL(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +75,11 @@ func sqlite(t *testing.T, rows ...string) (path string) {
 		}
 	}
 	return path
+}
+
+// fileURL is how the driver is told of a path with characters that mean something in URLs.
+func fileURL(path string) string {
+	return "file:" + strings.NewReplacer("#", "%23", "?", "%3f", " ", "%20").Replace(path)
 }
 
 // postgres makes a database of Halite's on PostgreSQL with these rows. timestamp is the

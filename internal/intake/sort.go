@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"container/heap"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -159,7 +160,7 @@ func (r *run) advance() (bool, error) {
 	}
 	var head [32]byte
 	if _, err := io.ReadFull(r.file, head[:]); err != nil {
-		if err == io.EOF { //nolint:errorlint // ReadFull returns it as it is
+		if errors.Is(err, io.EOF) {
 			return false, nil
 		}
 		return false, err

@@ -1,6 +1,8 @@
 package intake_test
 
 import (
+	"bytes"
+	"database/sql"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,6 +117,34 @@ func TestSQLiteOddities(t *testing.T) {
 	}
 	if sum.Altered != 4 {
 		t.Errorf("%d rows altered", sum.Altered)
+	}
+}
+
+// TestSQLiteWAL: what is in the write-ahead log alone is read too, and nothing is changed.
+func TestSQLiteWAL(t *testing.T) {
+	t.Parallel()
+	path := sqlite(t)
+	d, err := sql.Open("sqlite", fileURL(path)+"?_pragma=journal_mode(wal)&_pragma=wal_autocheckpoint(0)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
+	for _, q := range inserts([]string{`1, '2025-01-01 00:00:00', NULL, 'a', 'r', NULL, NULL, 'allow', 200, 0`}) {
+		if _, err := d.ExecContext(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := os.ReadFile(path)
+	if err != nil || bytes.Contains(before, []byte("2025-01-01")) {
+		t.Fatalf("the row is in the file itself, error %v", err)
+	}
+	entries, _, _ := read(t, open(t, path, ""), intake.Options{})
+	if len(entries) != 1 {
+		t.Errorf("%d entries", len(entries))
+	}
+	after, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file was changed, error %v", err)
 	}
 }
 
