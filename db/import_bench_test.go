@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,18 +26,22 @@ var importRows = flag.Int("import.rows", 1_000_000, "rows of BenchmarkImport")
 //
 //	go test -run '^$' -bench Import -benchtime 1x -timeout 60m ./db
 func BenchmarkImport(b *testing.B) {
-	const rounds = 3
+	const rounds = 5
 	dir := b.TempDir()
 	source := filepath.Join(dir, "source.ndjson")
 	writeSource(b, source, *importRows)
 	for b.Loop() {
 		fmt.Printf("\n%d rows\n%10s %10s %10s %10s %8s\n", *importRows, "read s", "write s", "tidy s", "COPY s", "ratio")
+		var ratios []float64
 		for range rounds {
 			u := pgtest.URL(b)
 			read, write, tidy := importOnce(b, u, source)
 			raw := copyOnce(b, u, pgtest.URL(b), filepath.Join(dir, "rows.copy"))
+			ratios = append(ratios, (read+write)/raw)
 			fmt.Printf("%10.1f %10.1f %10.1f %10.1f %8.2f\n", read, write, tidy, raw, (read+write)/raw)
 		}
+		slices.Sort(ratios)
+		fmt.Printf("median ratio %.2f\n", ratios[rounds/2])
 	}
 }
 

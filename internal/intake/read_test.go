@@ -64,8 +64,8 @@ func TestBadRows(t *testing.T) {
 		entryWith("duration_ms", `"`+strings.Repeat("9", 70)+`"`): `duration_ms is not a number: "` + strings.Repeat("9", 60) + `"...`,
 		entryWith("action", "{}"):                                 "not an entry: ",
 		entryWith("unknown", "1"):                                 "not an entry: ",
-		entryWith("id", "1") + entryWith("id", "2"):               "not an entry: more than one JSON value",
-		`{"id":1,`: "not an entry: unexpected EOF",
+		entryWith("id", "1") + entryWith("id", "2"):               "not an entry: invalid character '{' after top-level value",
+		`{"id":1,`: "not an entry: unexpected end of JSON input",
 		`[]`:       "not an entry: ",
 		`hello`:    "not an entry: ",
 	} {
