@@ -18,7 +18,7 @@ import (
 	"halite/internal/synthetic"
 )
 
-var importRows = flag.Int("import.rows", 1_000_000, "rows of BenchmarkImport")
+var importRows = flag.Int("import.rows", 200_000, "rows of BenchmarkImport")
 
 // BenchmarkImport compares an import of NDJSON with what PostgreSQL takes at least: COPY
 // of the very same rows, as one file and one statement, into the same table of another
