@@ -50,7 +50,7 @@ func (w *world) rolePermissions(t *testing.T) {
 		kind: "denied", as: "mara", code: "FORBIDDEN", deny: true, reason: `granting "accept key:web-*" needs a permission that covers it`, result: 403,
 	})
 	w.try(t, add, outcome{
-		kind: "allowed", data: `{"verb":"accept","resourceGlob":"key:web-*"}`, result: 201, change: sql(pairs, "1"),
+		kind: "allowed", data: `{"verb":"accept","resourceGlob":"key:web-*"}`, result: 201, change: holds(pairs, "1"),
 		args: `{"role_id":"$role_spare","verb":"accept","resource_glob":"key:web-*","after":{"id":` + anything + `,"verb":"accept","resource_glob":"key:web-*"}}`,
 	})
 	w.try(t, add, outcome{kind: "taken", code: "CONFLICT", says: "The role has this permission already", result: 409})
@@ -70,7 +70,7 @@ func (w *world) rolePermissions(t *testing.T) {
 		args: `{"role_id":"$role_viewer","permission_id":"$added"}`, code: "NOT_FOUND", says: "Permission not found on this role", result: 404,
 	})
 	w.try(t, remove, outcome{
-		kind: "allowed", data: `true`, result: 204, change: sql(pairs, "0"),
+		kind: "allowed", data: `true`, result: 204, change: holds(pairs, "0"),
 		args: `{"role_id":"$role_spare","permission_id":"$added","before":{"id":"$added","verb":"accept","resource_glob":"key:web-*"}}`,
 	})
 	w.try(t, remove, outcome{kind: "bad input", call: `removePermission(roleId: "$role_spare", permissionId: "x")`, code: "BAD_USER_INPUT", says: badUUID, noRow: true})
@@ -87,7 +87,7 @@ func (w *world) roleChanges(t *testing.T) {
 		kind: "bad input", call: `createRole(name: "") { id }`, resource: "role:", args: `{"name":"","description":""}`, code: "BAD_USER_INPUT", result: 422,
 	})
 	w.try(t, create, outcome{
-		kind: "allowed", data: `{"name":"warden","permissions":[]}`, result: 201, change: sql(`SELECT description FROM roles WHERE name = 'warden'`, "Wards."),
+		kind: "allowed", data: `{"name":"warden","permissions":[]}`, result: 201, change: holds(`SELECT description FROM roles WHERE name = 'warden'`, "Wards."),
 		args: `{"name":"warden","description":"Wards.","after":{"id":` + anything + `}}`,
 	})
 	w.try(t, create, outcome{kind: "taken", code: "CONFLICT", says: "Role name already exists", result: 409})
@@ -107,7 +107,7 @@ func (w *world) roleChanges(t *testing.T) {
 		code: "NOT_FOUND", says: noRole, result: 404,
 	})
 	w.try(t, update, outcome{
-		kind: "allowed", data: `{"description":"Spare."}`, result: 200, change: sql(`SELECT description FROM roles WHERE id = '$role_spare'`, "Spare."),
+		kind: "allowed", data: `{"description":"Spare."}`, result: 200, change: holds(`SELECT description FROM roles WHERE id = '$role_spare'`, "Spare."),
 		args: `{"id":"$role_spare","description":"Spare.","before":{"description":""},"after":{"description":"Spare."}}`,
 	})
 
@@ -118,7 +118,7 @@ func (w *world) roleChanges(t *testing.T) {
 		code: "CONFLICT", says: "Cannot delete a built-in role", result: 409,
 	})
 	w.try(t, remove, outcome{
-		kind: "allowed", data: `true`, result: 204, change: sql(`SELECT count(*) FROM user_roles WHERE user_id = '$alice'`, "0"),
+		kind: "allowed", data: `true`, result: 204, change: holds(`SELECT count(*) FROM user_roles WHERE user_id = '$alice'`, "0"),
 		args: `{"id":"$role_spare","before":{"name":"spare","description":"Spare.","permissions":[{"verb":"view","resource_glob":"grain:*"}]}}`,
 	})
 	w.try(t, remove, outcome{kind: "not found", resource: "role:$role_spare", code: "NOT_FOUND", says: noRole, result: 404})

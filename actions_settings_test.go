@@ -45,13 +45,13 @@ func (w *world) settingsChange(t *testing.T) {
 		kind: "allowed", data: `{"salt":{"url":"$salt","username":"peeradmin","passwordSet":true,"verify":true,"eauth":"FILE"}}`, result: 200,
 		args: `{"url":"$salt/","username":"peeradmin","password":"<redacted>","eauth":"file",` +
 			`"before":{"url":"","username":"","eauth":"pam","configured":false},"after":{"url":"$salt","username":"peeradmin","eauth":"file","configured":true}}`,
-		change: sql(`SELECT salt_url || ' ' || salt_username || ' ' || (salt_password LIKE 'v1.%') FROM settings`, "$salt peeradmin true"),
+		change: holds(`SELECT salt_url || ' ' || salt_username || ' ' || (salt_password LIKE 'v1.%') FROM settings`, "$salt peeradmin true"),
 	})
 	w.try(t, update, outcome{
 		kind: "allowed", call: `updateSaltSettings(input: {url: null, password: null, eauth: null, username: ""}) ` + shown, data: none, result: 200,
 		args: `{"url":null,"username":"","password":"<redacted>","eauth":null,` +
 			`"before":{"url":"$salt","username":"peeradmin","eauth":"file","configured":true},"after":{"url":"","username":"","eauth":"pam","configured":false}}`,
-		change: sql(`SELECT salt_password FROM settings`, ""),
+		change: holds(`SELECT salt_password FROM settings`, ""),
 	})
 }
 

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// sql looks at the database when something was changed.
-func sql(query, want string) func(*testing.T, *world) {
+// holds looks at the database when something was changed.
+func holds(query, want string) func(*testing.T, *world) {
 	return func(t *testing.T, w *world) {
 		t.Helper()
 		if got := w.text(t, query); got != w.named(want) {
@@ -15,12 +15,12 @@ func sql(query, want string) func(*testing.T, *world) {
 	}
 }
 
-// signedOut is sql for one who has no session left, here or with the next request.
+// signedOut is holds for one who has no session left, here or with the next request.
 func signedOut(user, query, want string) func(*testing.T, *world) {
 	return func(t *testing.T, w *world) {
 		t.Helper()
-		sql(query, want)(t, w)
-		sql(`SELECT count(*) FROM sessions WHERE user_id = '$`+user+`'`, "0")(t, w)
+		holds(query, want)(t, w)
+		holds(`SELECT count(*) FROM sessions WHERE user_id = '$`+user+`'`, "0")(t, w)
 		if codes := w.Query(t, w.cookies[user], "{ me { username } }", nil).Codes(); !slices.Equal(codes, []string{"UNAUTHENTICATED"}) {
 			t.Errorf("%s is still signed in: %v", user, codes)
 		}
@@ -83,7 +83,7 @@ func (w *world) userChanges(t *testing.T) {
 	w.try(t, create, outcome{
 		kind: "allowed", data: `{"username":"dora","mustChangePassword":true}`, result: 201,
 		args:   `{"username":"dora",` + someUserArgs + `,"role_ids":["$role_spare"],"after":{"id":` + anything + `,"username":"dora","roles":["spare"]}}`,
-		change: sql(`SELECT display_name || ' ' || email FROM users WHERE username_lower = 'dora' AND is_active AND NOT is_builtin`, "Dora dora@example.org"),
+		change: holds(`SELECT display_name || ' ' || email FROM users WHERE username_lower = 'dora' AND is_active AND NOT is_builtin`, "Dora dora@example.org"),
 	})
 	w.try(t, create, outcome{kind: "taken", code: "CONFLICT", says: "Username already exists", result: 409})
 
@@ -154,7 +154,7 @@ func (w *world) userRoles(t *testing.T) {
 		args: `{"user_id":"$mara","role_id":"$role_admin"}`, code: "FORBIDDEN", deny: true, reason: `granting` + tooMuch, result: 403,
 	})
 	w.try(t, add, outcome{
-		kind: "allowed", data: both, result: 201, change: sql(rolesOf("alice"), "spare,viewer"),
+		kind: "allowed", data: both, result: 201, change: holds(rolesOf("alice"), "spare,viewer"),
 		args: `{"user_id":"$alice","role_id":"$role_viewer","before":{"roles":["spare"]},"after":{"roles":["spare","viewer"]}}`,
 	})
 	w.try(t, add, outcome{kind: "allowed", data: both, result: 200})
@@ -169,7 +169,7 @@ func (w *world) userRoles(t *testing.T) {
 		args: `{"user_id":"$admin","role_id":"$role_admin"}`, code: "CONFLICT", says: lastAdmin, result: 409,
 	})
 	w.try(t, remove, outcome{
-		kind: "allowed", data: `true`, result: 204, change: sql(rolesOf("alice"), "spare"),
+		kind: "allowed", data: `true`, result: 204, change: holds(rolesOf("alice"), "spare"),
 		args: `{"user_id":"$alice","role_id":"$role_viewer","before":{"roles":["spare","viewer"]},"after":{"roles":["spare"]}}`,
 	})
 	w.try(t, remove, outcome{kind: "not found", code: "NOT_FOUND", says: "Role assignment not found", result: 404})
