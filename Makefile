@@ -77,7 +77,7 @@ generate: ## Regenerate the GraphQL code and format
 
 .PHONY: bench
 bench: setup ## Run the benchmarks (BENCH_ROWS=10000000 for a large log); figures are in docs/performance.md
-	go test -run '^$$' -bench . -benchmem ./internal/policy
+	go test -run '^$$' -bench . -benchmem ./internal/policy ./internal/cursor
 	go test -run '^$$' -bench . -benchtime 1x ./graph
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./db
 	go test -run '^$$' -bench Depth -benchtime 1x -timeout 90m ./internal/httpapi

@@ -163,7 +163,10 @@ func (d *DB) prepared(ctx context.Context, dest any, query string, args ...any) 
 	if err != nil {
 		return err
 	}
-	return d.app.ScanRows(ctx, rows, dest) // closes them
+	if err := d.app.ScanRows(ctx, rows, dest); err != nil { // closes them
+		return err
+	}
+	return rows.Err()
 }
 
 // newPool connects lazily. role, if any, is taken on each connection.

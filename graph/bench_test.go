@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 // BenchmarkPage answers pages of entries with ten fields each, by the generated way and
 // by the lists that write themselves, by turns in the same run: in-process with entries
 // that are at hand, and over HTTP from PostgreSQL, beside the same page by REST. The
-// figures are medians over the rounds.
+// figures are the process's own CPU time an answer, the client's side included and
+// PostgreSQL's not, and how long an answer took, as the median over the rounds.
 //
 //	go test -run '^$' -bench Page -benchtime 1x ./graph
 func BenchmarkPage(b *testing.B) {
@@ -50,7 +52,7 @@ func BenchmarkPage(b *testing.B) {
 		return func() string { return s.Do(b, http.MethodGet, path, "", "Cookie", cookie).Body }
 	}
 	for b.Loop() {
-		fmt.Printf("\n%-24s %10s %10s %10s %8s %14s %10s\n", "page", "generated", "written", "REST", "ratio", "allocations", "written")
+		fmt.Printf("\n%-24s %10s %10s %10s %7s %10s %10s %10s %7s %13s\n", "page", "CPU us", "written", "REST", "ratio", "took us", "written", "REST", "ratio", "allocations")
 		for _, limit := range []int{50, 500} {
 			for _, sel := range []string{"entries { " + fields + " }", "edges { cursor node { " + fields + " } }"} {
 				query := func(way string) string { return fmt.Sprintf("{ way: %s(limit: %d) { %s } }", way, limit, sel) }
@@ -65,39 +67,72 @@ func BenchmarkPage(b *testing.B) {
 }
 
 // compare prints what an answer costs by each way, after it has looked at the answers.
-func compare(b *testing.B, name string, plain, written, rest func() string) {
+func compare(b *testing.B, name string, generated, written, rest func() string) {
 	b.Helper()
-	if want, got := plain(), written(); want != got || !strings.HasPrefix(got, `{"data":{"way":{"e`) {
+	if want, got := generated(), written(); want != got || !strings.HasPrefix(got, `{"data":{"way":{"e`) {
 		b.Fatalf("the answers are not the same: %.300s\n%.300s", want, got)
 	}
-	const rounds, each = 11, 20
-	ways := []func() string{plain, written, rest}
-	took, allocations := make([][]time.Duration, len(ways)), make([]uint64, len(ways))
-	for round := range rounds {
-		for i, ask := range ways {
-			if ask == nil {
-				continue
+	const rounds, each = 12, 20
+	var cost [3]way
+	for range rounds {
+		for i, ask := range []func() string{generated, written, rest} {
+			if ask != nil {
+				cost[i].measure(b, each, ask)
 			}
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			start := time.Now()
-			for range each {
-				ask()
-			}
-			if round == 0 { // to get warm
-				continue
-			}
-			took[i] = append(took[i], time.Since(start)/each)
-			runtime.ReadMemStats(&after)
-			allocations[i] = (after.Mallocs - before.Mallocs) / each
 		}
 	}
-	us := func(i int) float64 {
-		if len(took[i]) == 0 {
-			return 0
+	fmt.Printf("%-24s", name)
+	for _, figure := range []func(way) float64{way.cpu, way.median} {
+		for _, w := range cost {
+			fmt.Printf(" %10.0f", figure(w))
 		}
-		slices.Sort(took[i])
-		return float64(took[i][len(took[i])/2]) / float64(time.Microsecond)
+		fmt.Printf(" %7.1f", figure(cost[0])/figure(cost[1]))
 	}
-	fmt.Printf("%-24s %7.0f us %7.0f us %7.0f us %8.2f %14d %10d\n", name, us(0), us(1), us(2), us(0)/us(1), allocations[0], allocations[1])
+	fmt.Printf(" %6d %6d\n", cost[0].allocations, cost[1].allocations)
+}
+
+// way is what answers by one way have cost.
+type way struct {
+	used        time.Duration // CPU
+	asked       int
+	took        []time.Duration // an answer, by rounds
+	allocations uint64          // an answer, in the last round
+}
+
+func (w *way) measure(b *testing.B, n int, ask func() string) {
+	b.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	used, start := cpuTime(b), time.Now()
+	for range n {
+		ask()
+	}
+	w.took = append(w.took, time.Since(start)/time.Duration(n))
+	w.used += cpuTime(b) - used
+	w.asked += n
+	runtime.ReadMemStats(&after)
+	w.allocations = (after.Mallocs - before.Mallocs) / uint64(n)
+}
+
+// cpu is microseconds of CPU an answer.
+func (w way) cpu() float64 { return micros(w.used) / float64(max(w.asked, 1)) }
+
+// median is the microseconds that an answer took.
+func (w way) median() float64 {
+	if len(w.took) == 0 {
+		return 0
+	}
+	return micros(slices.Sorted(slices.Values(w.took))[len(w.took)/2])
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// cpuTime is what this process has used so far.
+func cpuTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

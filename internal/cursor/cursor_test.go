@@ -96,3 +96,17 @@ func TestReplacedSecret(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkAppend is what each edge of a connection costs beside its entry.
+//
+//	go test -run '^$' -bench . -benchmem ./internal/cursor
+func BenchmarkAppend(b *testing.B) {
+	s, err := cursor.New("p", oldSecret)
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, buf := s.Of([]byte("list")), make([]byte, 0, 64)
+	for b.Loop() {
+		buf = l.Append(buf[:0], 1)
+	}
+}
