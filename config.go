@@ -31,7 +31,7 @@ type common struct {
 	DatabaseAppURL string `name:"database-app-url" env:"DATABASE_APP_URL" group:"database" help:"The login that serves requests. Unset: the role halite_app, taken by the owner."`
 	DataDir        string `name:"data-dir" env:"HALITE_DATA_DIR" group:"database" help:"Folder of the embedded PostgreSQL and of the generated secret. Unset: the user's data folder; for root /var/lib/halite."`
 
-	CookieSecret         string `env:"COOKIE_SECRET" group:"sessions" help:"At least 32 characters; signs session cookies. Unset: generated and kept in the data folder; required with DATABASE_URL."`
+	CookieSecret         string `env:"COOKIE_SECRET" group:"sessions" help:"At least 32 characters; signs session cookies and cursors. Unset: generated and kept in the data folder; required with DATABASE_URL."`
 	CookieSecretPrevious string `name:"cookie-secret-previous" env:"COOKIE_SECRET_PREVIOUS" group:"sessions" help:"The secret before COOKIE_SECRET, while it is replaced: it still opens what was made with it."`
 	CookieName           string `env:"COOKIE_NAME" default:"halite_session" group:"sessions" help:"Name of the session cookie."`
 	CookieSecure         *bool  `env:"COOKIE_SECURE" group:"sessions" help:"Send the cookie over TLS only. Unset: true unless LISTEN_HOST is a loopback address."`

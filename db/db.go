@@ -163,7 +163,8 @@ func (d *DB) prepared(ctx context.Context, dest any, query string, args ...any) 
 	if err != nil {
 		return err
 	}
-	if err := d.app.ScanRows(ctx, rows, dest); err != nil { // closes them
+	defer func() { _ = rows.Close() }()
+	if err := d.app.ScanRows(ctx, rows, dest); err != nil {
 		return err
 	}
 	return rows.Err()
