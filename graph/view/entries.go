@@ -14,7 +14,7 @@ import (
 
 // Entries is a list of AuditEntry, [AuditEntry!]!, that writes itself in one pass: the
 // generated way makes a field context, a closure and a writer for every value, which
-// costs several times what reading the page does. See docs/adr/0011.
+// costs several times what reading the page does. See docs/adr/0013.
 //
 // What the executor does around a field is not done for the fields of these entries.
 // CheckSchema says whether a schema asks for any of it.
