@@ -302,7 +302,7 @@ func (l *link) back() {
 			l.cut()
 			return
 		}
-		if silent {
+		if silent || at == duringCommit { // which may be faster than the cut
 			continue
 		}
 		if _, err := l.client.Write(message); err != nil {
