@@ -111,8 +111,11 @@ func settingsPatch(in generated.SaltSettingsInput) settings.Patch {
 	return p
 }
 
-// object reads a JSON object, its numbers as they were written.
+// object reads a JSON object, its numbers as they were written. Null is an empty one.
 func object(field string, raw json.RawMessage) (map[string]any, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var v map[string]any

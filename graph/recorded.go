@@ -13,6 +13,10 @@ const inputArgument = "input"
 // contractNames are the names of the REST contract that are not what snakeCase makes.
 var contractNames = map[string]string{"mustChangePassword": "must_change_pw"}
 
+// contractDefaults are those that the schema cannot have: graphql-js, and with it GraphiQL,
+// fails on a schema with an object for the default of a scalar.
+var contractDefaults = map[string]any{"kwargs": map[string]any{}}
+
 // recordedArgs are the arguments of a field as the log holds them, so that whoever reads
 // it finds the words of the REST contract there: user_id for userId, deny for DENY,
 // defaults filled in, the fields of `input` in its place. What is inside a scalar, such as
@@ -76,6 +80,9 @@ func recordedFields(schema *ast.Schema, def *ast.Definition, fields map[string]a
 		if !ok && f.DefaultValue != nil {
 			v, _ = f.DefaultValue.Value(nil)
 			ok = true
+		}
+		if d, hasDefault := contractDefaults[f.Name]; hasDefault && v == nil {
+			v, ok = d, true
 		}
 		if ok {
 			out[recordedName(f.Name)] = recordedValue(schema, f.Type, v)

@@ -42,6 +42,9 @@ func TestSchema(t *testing.T) {
 				continue
 			}
 			check(typ.Name+"."+f.Name, f.Description)
+			if d := f.DefaultValue; d != nil && d.Kind == ast.ObjectValue && schema.Types[f.Type.Name()].Kind == ast.Scalar {
+				t.Errorf("%s.%s has an object for the default of a scalar: graphql-js fails on the schema", typ.Name, f.Name)
+			}
 			for _, a := range f.Arguments {
 				check(typ.Name+"."+f.Name+"("+a.Name+")", a.Description)
 			}

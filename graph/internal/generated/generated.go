@@ -1897,8 +1897,8 @@ input RunCommandInput {
   fun: String!
   "Positional arguments. One that Salt would take for a keyword argument (` + "`" + `name=value` + "`" + `) is refused: use ` + "`" + `kwargs` + "`" + `."
   args: [String!]! = []
-  "Keyword arguments: an object with any values."
-  kwargs: JSON! = {}
+  "Keyword arguments: an object with any values; null stands for none."
+  kwargs: JSON
 }
 
 "How the target of a command is read."
@@ -10082,9 +10082,6 @@ func (ec *executionContext) unmarshalInputRunCommandInput(ctx context.Context, o
 	if _, present := asMap["args"]; !present {
 		asMap["args"] = []any{}
 	}
-	if _, present := asMap["kwargs"]; !present {
-		asMap["kwargs"] = map[string]any{}
-	}
 
 	fieldsInOrder := [...]string{"target", "targetType", "fun", "args", "kwargs"}
 	for _, k := range fieldsInOrder {
@@ -10123,7 +10120,7 @@ func (ec *executionContext) unmarshalInputRunCommandInput(ctx context.Context, o
 			it.Args = data
 		case "kwargs":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("kwargs"))
-			data, err := ec.unmarshalNJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			data, err := ec.unmarshalOJSON2encodingᚋjsonᚐRawMessage(ctx, v)
 			if err != nil {
 				return it, err
 			}
@@ -12392,24 +12389,6 @@ func (ec *executionContext) marshalNInt2int64(ctx context.Context, sel ast.Selec
 	res := graphql.MarshalInt64(v)
 	if res == graphql.Null {
 		graphql.AddInvalidNullFromMarshaler(ctx, "Int!")
-	}
-	return res
-}
-
-func (ec *executionContext) unmarshalNJSON2encodingᚋjsonᚐRawMessage(ctx context.Context, v any) (json.RawMessage, error) {
-	res, err := scalar.UnmarshalJSON(v)
-	return res, graphql.ErrorOnPath(ctx, err)
-}
-
-func (ec *executionContext) marshalNJSON2encodingᚋjsonᚐRawMessage(ctx context.Context, sel ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
-	if v == nil {
-		graphql.AddInvalidNullError(ctx, "JSON!")
-		return graphql.Null
-	}
-	_ = sel
-	res := scalar.MarshalJSON(v)
-	if res == graphql.Null {
-		graphql.AddInvalidNullFromMarshaler(ctx, "JSON!")
 	}
 	return res
 }

@@ -45,8 +45,8 @@ type RunCommandInput struct {
 	Fun string `json:"fun"`
 	// Positional arguments. One that Salt would take for a keyword argument (`name=value`) is refused: use `kwargs`.
 	Args []string `json:"args"`
-	// Keyword arguments: an object with any values.
-	Kwargs json.RawMessage `json:"kwargs"`
+	// Keyword arguments: an object with any values; null stands for none.
+	Kwargs json.RawMessage `json:"kwargs,omitempty"`
 }
 
 // A connection to a Salt master to be tried.
