@@ -35,7 +35,7 @@ func TestLoadAtSalt(t *testing.T) {
 		if err != nil {
 			panic(err)
 		}
-		switch rand.New(rand.NewPCG(seed, number)).IntN(16) { //nolint:gosec // it is to be the same again
+		switch rand.New(rand.NewPCG(seed, number)).IntN(16) {
 		case from, from + 1:
 			return saltfake.Cut
 		case from + 2:
