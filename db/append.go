@@ -39,6 +39,12 @@ WITH head AS (
 )
 SELECT base + 1, last_at, pg_current_xact_id()::text FROM head`
 
+// turnSQL waits for the writers of other servers to have committed, in the order in which they
+// came. The head's row lock is what makes the order; but whoever waits for a row finds it changed
+// by then and begins anew, and several who wait are not served in turn. Without others it costs
+// next to nothing.
+const turnSQL = `SELECT pg_advisory_xact_lock(hashtextextended('halite append', 0))`
+
 // appended is what the statement says of the rows it wrote.
 type appended struct {
 	first int64
@@ -164,7 +170,11 @@ func (d *DB) appendOnce(ctx context.Context, batch []*audit.Entry) (err error) {
 // commits outside of BEGIN and COMMIT. synced says that Sync was sent: from then on an
 // error leaves the outcome open.
 func appendImplicit(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (a appended, synced bool, err error) {
-	sd, err := c.Prepare(ctx, "halite_append", appendSQL) // asks the server once per connection
+	turn, err := c.Prepare(ctx, "halite_turn", turnSQL) // asks the server once per connection
+	if err != nil {
+		return a, false, err
+	}
+	sd, err := c.Prepare(ctx, "halite_append", appendSQL)
 	if err != nil {
 		return a, false, err
 	}
@@ -173,9 +183,16 @@ func appendImplicit(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (a a
 		return a, false, err
 	}
 	p := c.PgConn().StartPipeline(ctx)
+	p.SendQueryPrepared(turn.Name, nil, nil, nil)
 	p.SendQueryPrepared(sd.Name, q.ParamValues, q.ParamFormats, q.ResultFormats)
 	p.SendFlushRequest()
-	if err := errors.Join(p.Flush(), a.read(p, c, sd)); err != nil {
+	if err = p.Flush(); err == nil {
+		err = skip(p)
+	}
+	if err == nil { // else nothing more is answered
+		err = a.read(p, c, sd)
+	}
+	if err != nil {
 		// After an error of the server Sync rolls back; after any other it would commit.
 		if sqlState(err) == "" {
 			_ = c.Close(ctx)
@@ -188,6 +205,15 @@ func appendImplicit(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (a a
 	}
 	_, err = p.GetResults()
 	return a, true, errors.Join(err, p.Close())
+}
+
+// skip takes an answer that says nothing.
+func skip(p *pgconn.Pipeline) error {
+	results, err := p.GetResults()
+	if reader, ok := results.(*pgconn.ResultReader); ok {
+		_, err = reader.Close()
+	}
+	return err
 }
 
 // read takes the one row of the statement.
