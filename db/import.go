@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/uptrace/bun"
 
@@ -179,7 +180,8 @@ func (i *Import) rows(entries []intake.Entry) pgx.CopyFromSource {
 		if e.Args != nil {
 			args = e.Args
 		}
-		return append(values[:0], i.row.Imported+int64(n), e.At, e.UserID, e.Action, e.Resource, args, null(&e.SaltJID), string(e.Decision),
+		user := pgtype.UUID{Bytes: e.UserID.UUID, Valid: e.UserID.Valid} // of a driver's Valuer pgx would make a text first
+		return append(values[:0], i.row.Imported+int64(n), e.At, user, e.Action, e.Resource, args, null(&e.SaltJID), string(e.Decision),
 			e.ResultCode, e.DurationMS, null(&e.Username), null(&e.Verb), null(&e.Reason), null(&e.RequestID), null(&e.SourceIP), null(&e.UserAgent)), nil
 	})
 }

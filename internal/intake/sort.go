@@ -19,19 +19,25 @@ type sorter struct {
 	dir    string
 	memory int
 
-	seq   int64
-	items []item
-	arena []byte
-	files []*os.File
+	seq    int64
+	items  []item
+	blocks [][]byte // what the items' records are in
+	free   [][]byte // blocks to use again
+	size   int      // of the records
+	files  []*os.File
 	runs  merge
 	held  bool // the first of runs was handed out
 }
 
-// item is the key of a record, and where the record is.
+// item is a record and its key.
 type item struct {
 	at, id, seq int64
-	lo, hi      int
+	record      []byte
 }
+
+// blockSize is what records are put into together: one slice for all would be copied over
+// and over while it grows.
+const blockSize = 1 << 20
 
 func (a item) compare(b item) int {
 	return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.id, b.id), cmp.Compare(a.seq, b.seq))
@@ -41,19 +47,33 @@ func newSorter(dir string, memory int) *sorter { return &sorter{dir: dir, memory
 
 // add takes a record. Records come out by at, then by id, then as they were added.
 func (s *sorter) add(at, id int64, record []byte) error {
-	if len(s.items) > 0 && len(s.arena)+len(record) > s.memory {
+	if len(s.items) > 0 && s.size+len(record) > s.memory {
 		if err := s.spill(); err != nil {
 			return fmt.Errorf("write a temporary file: %w", err)
 		}
 	}
-	lo := len(s.arena)
-	if cap(s.arena)-lo < len(record) {
-		s.arena = slices.Grow(s.arena, max(lo, len(record))) // append would copy more often
-	}
-	s.arena = append(s.arena, record...)
-	s.items = append(s.items, item{at, id, s.seq, lo, len(s.arena)})
+	s.items = append(s.items, item{at, id, s.seq, s.keep(record)})
+	s.size += len(record)
 	s.seq++
 	return nil
+}
+
+// keep copies record into a block.
+func (s *sorter) keep(record []byte) []byte {
+	last := len(s.blocks) - 1
+	if last < 0 || cap(s.blocks[last])-len(s.blocks[last]) < len(record) {
+		var block []byte
+		if n := len(s.free); n > 0 && cap(s.free[n-1]) >= len(record) {
+			block, s.free = s.free[n-1], s.free[:n-1]
+		} else {
+			block = make([]byte, 0, max(blockSize, len(record)))
+		}
+		s.blocks = append(s.blocks, block)
+		last++
+	}
+	b := append(s.blocks[last], record...)
+	s.blocks[last] = b
+	return b[len(b)-len(record) : len(b) : len(b)]
 }
 
 // spill writes what is in memory to a file of its own.
@@ -71,24 +91,29 @@ func (s *sorter) spill() error {
 	var head []byte
 	for _, i := range s.items {
 		head = head[:0]
-		for _, n := range []int64{i.at, i.id, i.seq, int64(i.hi - i.lo)} {
+		for _, n := range []int64{i.at, i.id, i.seq, int64(len(i.record))} {
 			head = binary.BigEndian.AppendUint64(head, uint64(n))
 		}
 		if _, err := w.Write(head); err != nil {
 			return err
 		}
-		if _, err := w.Write(s.arena[i.lo:i.hi]); err != nil {
+		if _, err := w.Write(i.record); err != nil {
 			return err
 		}
 	}
-	s.items, s.arena = s.items[:0], s.arena[:0]
+	for _, b := range s.blocks {
+		if cap(b) == blockSize { // a longer one would be kept for nothing
+			s.free = append(s.free, b[:0])
+		}
+	}
+	s.items, s.blocks, s.size = s.items[:0], s.blocks[:0], 0
 	return w.Flush()
 }
 
 // finish ends the adding: next follows.
 func (s *sorter) finish() error {
 	slices.SortFunc(s.items, item.compare)
-	rest := &run{items: s.items, arena: s.arena}
+	rest := &run{items: s.items}
 	for _, f := range s.files {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return err
@@ -127,7 +152,7 @@ func (s *sorter) next() ([]byte, error) {
 	if !s.held {
 		return nil, io.EOF
 	}
-	return s.runs[0].record, nil
+	return s.runs[0].key.record, nil
 }
 
 func (s *sorter) close() {
@@ -141,10 +166,8 @@ func (s *sorter) close() {
 type run struct {
 	file  *bufio.Reader
 	items []item
-	arena []byte
 
-	key    item
-	record []byte
+	key item
 }
 
 // advance puts the next record at hand. It reports false behind the last one.
@@ -153,9 +176,7 @@ func (r *run) advance() (bool, error) {
 		if len(r.items) == 0 {
 			return false, nil
 		}
-		r.key = r.items[0]
-		r.record = r.arena[r.key.lo:r.key.hi]
-		r.items = r.items[1:]
+		r.key, r.items = r.items[0], r.items[1:]
 		return true, nil
 	}
 	var head [32]byte
@@ -166,9 +187,9 @@ func (r *run) advance() (bool, error) {
 		return false, err
 	}
 	number := func(i int) int64 { return int64(binary.BigEndian.Uint64(head[8*i:])) }
-	r.key = item{at: number(0), id: number(1), seq: number(2)}
-	r.record = slices.Grow(r.record[:0], int(number(3)))[:number(3)]
-	_, err := io.ReadFull(r.file, r.record)
+	r.key.at, r.key.id, r.key.seq = number(0), number(1), number(2)
+	r.key.record = slices.Grow(r.key.record[:0], int(number(3)))[:number(3)]
+	_, err := io.ReadFull(r.file, r.key.record)
 	return err == nil, err
 }
 
