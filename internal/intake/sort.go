@@ -25,8 +25,8 @@ type sorter struct {
 	free   [][]byte // blocks to use again
 	size   int      // of the records
 	files  []*os.File
-	runs  merge
-	held  bool // the first of runs was handed out
+	runs   merge
+	held   bool // the first of runs was handed out
 }
 
 // item is a record and its key.
