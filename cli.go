@@ -31,6 +31,7 @@ type cli struct {
 		Rebuild rankRebuildCmd `cmd:"" help:"Empty the rank index and build it anew, beside a running server or without one."`
 	} `cmd:"" help:"The index behind totals and offsets."`
 	Import   importCmd   `cmd:"" help:"Begin an empty log with the entries of another: a database of Halite, or NDJSON. Run again, it goes on where it ended."`
+	Export   exportCmd   `cmd:"" help:"Write the log, or a range of it, to a file: every column, oldest first, with a footer."`
 	Generate generateCmd `cmd:"" help:"Fill an empty log with made-up rows, for measurements."`
 	User     struct {
 		Add    userAddCmd    `cmd:"" help:"Add a user."`
@@ -78,6 +79,8 @@ func run(ctx context.Context, args []string, io streams) int {
 		err = c.Rank.Rebuild.run(ctx, &c.common, io)
 	case "import <source>":
 		err = c.Import.run(ctx, &c.common, io)
+	case "export":
+		err = c.Export.run(ctx, &c.common, io)
 	case "generate":
 		err = c.Generate.run(ctx, &c.common, io)
 	case "user add <name>":

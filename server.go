@@ -149,6 +149,7 @@ func serve(ctx context.Context, c *common, io streams) error {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
+	srv.RegisterOnShutdown(k.guard.EndStreams)
 	stopped := make(chan error, 1)
 	go func() { stopped <- srv.Serve(listener) }()
 	partitions := every.Start(partitionInterval, func(ctx context.Context) {

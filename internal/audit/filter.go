@@ -91,6 +91,13 @@ type Reader interface {
 	List(ctx context.Context, q Query) (Page, error)
 	// Window answers w.
 	Window(ctx context.Context, w Window) (Windowed, error)
+	// Bounds is the range of ids, first to last, in which the filter's times lie, as the log
+	// is now: all entries of the filter are in it, and if nothing but times is set, all ids
+	// in it are entries of the filter. last < first says that there are none.
+	Bounds(ctx context.Context, f Filter) (first, last int64, err error)
+	// Ascend returns the oldest entries, limit at most, that f selects among the ids from
+	// first to last, oldest first.
+	Ascend(ctx context.Context, f Filter, first, last int64, limit int) ([]Entry, error)
 	// Get returns one entry, or ErrNotFound.
 	Get(ctx context.Context, id int64) (Entry, error)
 }

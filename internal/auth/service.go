@@ -90,6 +90,13 @@ func (s *Service) Authenticate(r *http.Request, header http.Header) (context.Con
 		return ctx, err
 	}
 	caller.Principal, x.idHash = p, hash
+	caller.Again = func(ctx context.Context) (*policy.Principal, error) {
+		p, err := s.store.SessionPrincipal(ctx, hash)
+		if errors.Is(err, ErrNoSession) {
+			return nil, fault.New(fault.Unauthenticated, sessionExpired)
+		}
+		return p, err
+	}
 	return ctx, nil
 }
 

@@ -15,6 +15,9 @@ type Caller struct {
 	Principal *policy.Principal // nil: nobody is signed in
 	Problem   string            // why Principal is nil, in the words of the REST contract
 	Name      string            // the username of rows without a principal, such as cli:root
+	// Again looks up once more who it is, for what goes on for long. Its error is a
+	// *fault.Error if that is nobody any more. Nil: nothing can change.
+	Again     func(ctx context.Context) (*policy.Principal, error)
 	RequestID string
 	SourceIP  string
 	UserAgent string

@@ -109,11 +109,14 @@ type Guard struct {
 	turned   []limit.Turned // windows that could not be recorded yet; the sweeper's
 	sweeper  *every.Task
 	settler  *every.Task // nil: there are no intents
+
+	streams      streams
+	recheckEvery time.Duration // of streams; tests are in a hurry
 }
 
 // New returns a guard. Stop ends what it does in the background.
 func New(cfg Config) *Guard {
-	g := &Guard{Config: cfg, refusals: limit.New(cfg.Refusals, refusalWindow, time.Now)}
+	g := &Guard{Config: cfg, refusals: limit.New(cfg.Refusals, refusalWindow, time.Now), recheckEvery: recheckEvery}
 	g.sweeper = every.Start(sweepEvery, func(context.Context) { g.sweep(false) })
 	if g.Intents != nil {
 		g.settler = every.Start(settleEvery, g.settle)
@@ -139,11 +142,18 @@ func (g *Guard) Stop() {
 // their code. With Effect Change, next runs inside the transaction of the row and must
 // use the context it is given.
 func (g *Guard) Do(ctx context.Context, a Action, next func(context.Context) error) error {
+	_, err := g.do(ctx, a, g.AuditReads || !strings.HasPrefix(a.Name, "audit."), next)
+	return err
+}
+
+// do is Do. It returns the id of the row too, 0 if there is none: an allowed read leaves
+// one if reads says so.
+func (g *Guard) do(ctx context.Context, a Action, reads bool, next func(context.Context) error) (id int64, err error) {
 	start := time.Now()
 	caller := CallerOf(ctx)
 	if caller.Principal == nil && !a.Anonymous {
 		if err := g.turnAway(caller); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	o := &Outcome{}
@@ -151,7 +161,7 @@ func (g *Guard) Do(ctx context.Context, a Action, next func(context.Context) err
 	if a.Named != nil {
 		resource, err := a.Named(ctx)
 		if err != nil {
-			return g.undecided(a, err)
+			return 0, g.undecided(a, err)
 		}
 		a.Resource = resource
 	}
@@ -160,28 +170,28 @@ func (g *Guard) Do(ctx context.Context, a Action, next func(context.Context) err
 	if err != nil {
 		var ok bool
 		if refusal, ok = errors.AsType[*fault.Error](err); !ok || verdict.Allowed {
-			return g.undecided(a, err)
+			return 0, g.undecided(a, err)
 		}
 	}
 	row := func(err error) audit.Entry { return entry(caller, a, o, verdict, err, time.Since(start)) }
 
 	if !verdict.Allowed {
 		e, err := g.Recorder.Record(row(refusal))
-		return g.answer(caller, e, err, refusal)
+		return e.ID, g.answer(caller, e, err, refusal)
 	}
 	switch a.Effect {
 	case Change:
-		return g.change(ctx, caller, a, next, row)
+		return 0, g.change(ctx, caller, a, next, row)
 	case Outside:
-		return g.outside(ctx, caller, a, next, row)
+		return 0, g.outside(ctx, caller, a, next, row)
 	case Read:
 	}
 	err = g.run(ctx, a, next)
-	if !g.AuditReads && strings.HasPrefix(a.Name, "audit.") {
-		return err
+	if !reads {
+		return 0, err
 	}
 	e, rerr := g.Recorder.Record(row(err))
-	return g.answer(caller, e, rerr, err)
+	return e.ID, g.answer(caller, e, rerr, err)
 }
 
 // undecided is the answer where the question itself failed: there is nothing to record.

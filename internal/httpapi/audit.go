@@ -31,12 +31,16 @@ func (a *api) audit(w http.ResponseWriter, r *http.Request) {
 		links(w.Header(), r.URL, q, page.Total)
 		sendBytes(w, http.StatusOK, encodePage(page))
 	case fault.From(err).Code == fault.BadUserInput:
-		sendJSON(w, http.StatusUnprocessableEntity, struct {
-			Detail []fieldError `json:"detail"`
-		}{bad})
+		sendInvalid(w, bad)
 	default:
 		fail(w, err)
 	}
+}
+
+func sendInvalid(w http.ResponseWriter, bad []fieldError) {
+	sendJSON(w, http.StatusUnprocessableEntity, struct {
+		Detail []fieldError `json:"detail"`
+	}{bad})
 }
 
 // query is what the parameters ask of the reader.

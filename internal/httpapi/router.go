@@ -33,11 +33,12 @@ type Config struct {
 
 // New returns the handler of the whole server. It fails if an allowed origin is none.
 func New(cfg Config) (http.Handler, error) {
-	api := &api{Config: cfg}
+	api := &api{Config: cfg, exports: make(chan struct{}, maxExports)}
 	mux := http.NewServeMux()
 	session := api.authenticated
 	mux.Handle("/graphql", session(cfg.GraphQL))
 	mux.Handle("/api/audit", only(http.MethodGet, session(http.HandlerFunc(api.audit))))
+	mux.Handle("/api/audit/export", only(http.MethodGet, session(http.HandlerFunc(api.export))))
 	mux.HandleFunc("/api/audit/{$}", withoutSlash)
 	mux.Handle("/api/auth/login", only(http.MethodPost, session(http.HandlerFunc(api.login))))
 	mux.Handle("/api/auth/logout", only(http.MethodPost, session(http.HandlerFunc(api.logout))))
@@ -71,7 +72,11 @@ func New(cfg Config) (http.Handler, error) {
 	return api.entered(h), nil
 }
 
-type api struct{ Config }
+type api struct {
+	Config
+
+	exports chan struct{} // a slot for each export under way
+}
 
 // only refuses other methods as the REST contract does.
 func only(method string, h http.Handler) http.Handler {
