@@ -59,14 +59,16 @@ func (cmd exportCmd) run(ctx context.Context, c *common, io streams) error {
 		buffered := bufio.NewWriterSize(out, 1<<20)
 		w := export.NewWriter(buffered, export.Format(cmd.Format))
 		p := newProgress(io.err).of(max(r.Last-r.First+1, 0), 0)
-		err = export.Copy(s.Context(), k.store, r, w, func() error { p.tell(w.Count()); return nil })
-		p.clear()
-		if err == nil {
-			err = w.Close(export.Footer{FirstID: r.First, LastID: r.Last, Filter: filter, At: time.Now().UTC()})
-		}
-		if err == nil {
-			err = buffered.Flush()
-		}
-		return errors.Join(err, s.End(w.Count(), err))
+		return s.Run(func(ctx context.Context) (int64, error) {
+			err := export.Copy(ctx, k.store, r, w, func() error { p.tell(w.Count()); return nil })
+			p.clear()
+			if err == nil {
+				err = w.Close(export.Footer{FirstID: r.First, LastID: r.Last, Filter: filter, At: time.Now()})
+			}
+			if err == nil {
+				err = buffered.Flush()
+			}
+			return w.Count(), err
+		})
 	})
 }

@@ -94,12 +94,13 @@ func (h *history) drop(t *testing.T) {
 	h.kept = slices.DeleteFunc(h.kept, func(e audit.Entry) bool { return e.At.Before(end) })
 }
 
-// check asks n random questions of either kind and holds the answers against plain SQL
+// check asks n random questions of each kind and holds the answers against plain SQL
 // and against what is kept.
 func (h *history) check(t *testing.T, n int) {
 	t.Helper()
 	for range n {
 		checkList(t, h.DB, h.owner, randomQuery(h.rnd, h.kept), func(id int64) audit.Entry { return h.kept[id-h.kept[0].ID] })
 		h.checkWindow(t)
+		h.checkAscend(t)
 	}
 }

@@ -109,6 +109,7 @@ func (w *Writer) Close(f Footer) error {
 	if err := w.flush(); err != nil {
 		return err
 	}
+	f.At = f.At.UTC().Truncate(time.Microsecond)
 	f.Count, f.SHA256 = w.count, hex.EncodeToString(w.sum.Sum(nil))
 	text, err := json.Marshal(f)
 	if err != nil {

@@ -110,13 +110,12 @@ type Guard struct {
 	sweeper  *every.Task
 	settler  *every.Task // nil: there are no intents
 
-	streams      streams
-	recheckEvery time.Duration // of streams; tests are in a hurry
+	streams streams
 }
 
 // New returns a guard. Stop ends what it does in the background.
 func New(cfg Config) *Guard {
-	g := &Guard{Config: cfg, refusals: limit.New(cfg.Refusals, refusalWindow, time.Now), recheckEvery: recheckEvery}
+	g := &Guard{Config: cfg, refusals: limit.New(cfg.Refusals, refusalWindow, time.Now)}
 	g.sweeper = every.Start(sweepEvery, func(context.Context) { g.sweep(false) })
 	if g.Intents != nil {
 		g.settler = every.Start(settleEvery, g.settle)

@@ -30,7 +30,7 @@ type Stream struct {
 
 // Begin decides like Do and, if the caller may, runs prepare and makes the first row
 // durable before it returns. Reads of the log that are silenced are recorded all the same.
-// End must be called on a stream. a has the effect Read.
+// Run must be called on a stream. a has the effect Read.
 func (g *Guard) Begin(ctx context.Context, a Action, prepare func(context.Context) error) (*Stream, error) {
 	s := &Stream{guard: g, caller: CallerOf(ctx), action: a, start: time.Now()}
 	var outcome *Outcome
@@ -48,14 +48,10 @@ func (g *Guard) Begin(ctx context.Context, a Action, prepare func(context.Contex
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	g.streams.add(s)
 	if s.caller.Again != nil {
-		s.check = every.Start(g.recheckEvery, s.recheck)
+		s.check = every.Start(recheckEvery, s.recheck)
 	}
 	return s, nil
 }
-
-// Context ends with the caller's, when the caller loses the session or the permission, or
-// when neither can be looked up: context.Cause is a *fault.Error then.
-func (s *Stream) Context() context.Context { return s.ctx }
 
 // Began is the id of the stream's first row.
 func (s *Stream) Began() int64 { return s.began }
@@ -65,7 +61,7 @@ func (s *Stream) recheck(ctx context.Context) {
 	defer cancel()
 	p, err := s.caller.Again(ctx)
 	switch f := (*fault.Error)(nil); {
-	case ctx.Err() != nil && s.ctx.Err() != nil: // at its end anyway
+	case s.ctx.Err() != nil: // at its end anyway
 	case errors.As(err, &f):
 		s.cancel(f)
 	case err != nil:
@@ -78,10 +74,16 @@ func (s *Stream) recheck(ctx context.Context) {
 	}
 }
 
-// End records how the stream ended, as <action>.end: count is how many entries it handed
-// out, err why it ended, nil if it was complete. A context that ended counts as its cause.
-// It returns an error if the row could not be written.
-func (s *Stream) End(count int64, err error) error {
+// Run calls next, which returns how many entries it handed out, and records how that ended
+// as <action>.end. The context of next ends with the caller's, when the caller loses the
+// session or the permission, when neither can be looked up, and when the server ends: what
+// next returns then counts as the reason. Run returns the outcome once its row is durable.
+func (s *Stream) Run(next func(ctx context.Context) (count int64, err error)) error {
+	var count int64
+	err := s.guard.run(s.ctx, s.action, func(ctx context.Context) (err error) {
+		count, err = next(ctx)
+		return err
+	})
 	if s.check != nil {
 		s.check.Stop()
 	}
@@ -98,7 +100,7 @@ func (s *Stream) End(count int64, err error) error {
 	a.Name += ".end"
 	a.Args = map[string]any{"began": s.began, "count": count}
 	e, rerr := s.guard.Recorder.Record(entry(s.caller, a, &Outcome{}, v, err, time.Since(s.start)))
-	return s.guard.answer(s.caller, e, rerr, nil)
+	return s.guard.answer(s.caller, e, rerr, err)
 }
 
 // EndStreams ends the streams that are under way, and those that begin from now on: the

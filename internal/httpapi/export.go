@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ const (
 )
 
 // export is GET /api/audit/export: the entries that the parameters of GET /api/audit but
-// limit and offset select, oldest first, as `format` says: ndjson (the default) or csv.
+// limit and offset (which are refused) select, oldest first, as `format` says: ndjson (the default) or csv.
 // Needs `export` on `audit:*`, recorded as audit.export before the first byte and as
 // audit.export.end at the end. The last line is a footer; an answer without one was cut.
 // 200; 401, 403, 422 in this order; 429 while others are under way; 503.
@@ -38,9 +39,16 @@ func (a *api) export(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	args := auditArgs(values)
-	delete(args, "limit")
-	delete(args, "offset")
 	args["format"] = string(format)
+	for _, name := range []string{"limit", "offset"} { // of a page: an export cut short would not say so
+		v, ok := values[name]
+		if !ok {
+			delete(args, name)
+			continue
+		}
+		bad = slices.DeleteFunc(bad, func(e fieldError) bool { return e.Loc[1] == name })
+		bad = append(bad, fieldError{Type: "extra_forbidden", Loc: []any{"query", name}, Msg: "Extra inputs are not permitted", Input: &v})
+	}
 	release := func() {}
 	defer func() { release() }()
 	rng := export.Range{Filter: q.query().Filter}
@@ -86,21 +94,28 @@ func (a *api) sendExport(w http.ResponseWriter, r *http.Request, s *guard.Stream
 	control := http.NewResponseController(w)
 	patience := func() error { return control.SetWriteDeadline(time.Now().Add(exportTimeout)) }
 	f := export.NewWriter(to, format)
-	err := patience()
-	if err == nil {
-		err = export.Copy(s.Context(), a.Log, rng, f, patience)
-	}
-	if err == nil {
-		filter, _ := args["filter"].(map[string]any)
-		err = f.Close(export.Footer{FirstID: rng.First, LastID: rng.Last, Filter: filter, At: time.Now().UTC()})
-	}
-	if err == nil && compress != nil {
-		err = compress.Close()
-	}
+	err := s.Run(func(ctx context.Context) (int64, error) {
+		err := patience()
+		if err == nil {
+			w.WriteHeader(http.StatusOK)
+			err = control.Flush() // it is under way
+		}
+		if err == nil {
+			err = export.Copy(ctx, a.Log, rng, f, patience)
+		}
+		if err == nil {
+			filter, _ := args["filter"].(map[string]any)
+			err = f.Close(export.Footer{FirstID: rng.First, LastID: rng.Last, Filter: filter, At: time.Now()})
+		}
+		if err == nil && compress != nil {
+			err = compress.Close()
+		}
+		return f.Count(), err
+	})
 	if err == nil {
 		err = out.Flush()
 	}
-	if rerr := s.End(f.Count(), err); err != nil || rerr != nil {
+	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 }

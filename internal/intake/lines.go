@@ -18,7 +18,7 @@ import (
 const maxLine = 64 << 20
 
 // lines reads NDJSON: on each line an entry, or a page of entries as GET /api/audit
-// answers it. Empty lines are passed over.
+// answers it. Empty lines are passed over, and so is the footer of an export.
 type lines struct {
 	scan *bufio.Scanner
 	line int64
@@ -90,6 +90,8 @@ func (r *row) read(text []byte) (out row, page []json.RawMessage) {
 		case name == "entries":
 			page = []json.RawMessage{}
 			err = json.Unmarshal(value, &page)
+		case name == "footer": // of an export
+			page = []json.RawMessage{}
 		case name != "total":
 			err = errors.New("unknown key " + quote(name)) // what is not understood would be lost
 		}

@@ -66,6 +66,7 @@ func TestSources(t *testing.T) {
 		"SQLite by SQLAlchemy":    open(t, "sqlite+aiosqlite:///"+sqlitePath, ""),
 		"a file of lines":         open(t, file, ""),
 		"lines":                   open(t, "-", strings.Join(lines, "\n")+"\n"),
+		"an export":               open(t, "-", strings.Join(lines, "\n")+"\n"+`{"footer":{"count":4}}`+"\n"),
 		"pages, newest first":     open(t, "-", page(4, 2)+"\n"+page(1, 3)),
 		"pages that overlap":      open(t, "-", page(4, 2, 1)+"\n"+page(2, 1, 3)),
 	} {
