@@ -80,7 +80,7 @@ bench: setup ## Run the benchmarks (BENCH_ROWS=10000000 for a large log); figure
 	go test -run '^$$' -bench . -benchmem ./internal/policy ./internal/cursor
 	go test -run '^$$' -bench . -benchtime 1x ./graph
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./db
-	go test -run '^$$' -bench Depth -benchtime 1x -timeout 90m ./internal/httpapi
+	go test -run '^$$' -bench 'Depth|Export' -benchtime 1x -timeout 90m ./internal/httpapi
 
 FUZZ_EXECUTIONS ?= 1000000
 .PHONY: fuzz

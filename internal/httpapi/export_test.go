@@ -176,7 +176,7 @@ func (l slowLog) Ascend(ctx context.Context, _ audit.Filter, first, _ int64, lim
 // begin starts an export and returns its answer, whose first line has come.
 func begin(t *testing.T, s *apitest.Server, cookie string) (*http.Response, *bufio.Reader) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+exportPath, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+exportPath, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
