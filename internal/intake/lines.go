@@ -94,7 +94,7 @@ func (r *row) read(text []byte) (out row, page []json.RawMessage) {
 			err = json.Unmarshal(value, &page)
 		case name == "footer": // of an export
 			page = []json.RawMessage{}
-		case name != "total":
+		case name != "total" && name != "leaf":
 			err = errors.New("unknown key " + quote(name)) // what is not understood would be lost
 		}
 	}
