@@ -32,6 +32,7 @@ type cli struct {
 	} `cmd:"" help:"The index behind totals and offsets."`
 	Import   importCmd   `cmd:"" help:"Begin an empty log with the entries of another: a database of Halite, or NDJSON. Run again, it goes on where it ended."`
 	Export   exportCmd   `cmd:"" help:"Write the log, or a range of it, to a file: every column, oldest first, with a footer."`
+	Verify   verifyCmd   `cmd:"" help:"Check a server, or an export, against the tree of the log. The exit status is 3 if something is wrong with it."`
 	Generate generateCmd `cmd:"" help:"Fill an empty log with made-up rows, for measurements."`
 	User     struct {
 		Add    userAddCmd    `cmd:"" help:"Add a user."`
@@ -46,7 +47,7 @@ type cli struct {
 }
 
 // run is the program. It returns the exit status: 0, 1 for a failure, 2 for a bad
-// command line or configuration.
+// command line or configuration, 3 for a log that does not verify.
 func run(ctx context.Context, args []string, io streams) int {
 	var c cli
 	exited := -1
@@ -81,6 +82,8 @@ func run(ctx context.Context, args []string, io streams) int {
 		err = c.Import.run(ctx, &c.common, io)
 	case "export":
 		err = c.Export.run(ctx, &c.common, io)
+	case "verify <source>":
+		err = c.Verify.run(ctx, io)
 	case "generate":
 		err = c.Generate.run(ctx, &c.common, io)
 	case "user add <name>":
@@ -99,6 +102,9 @@ func run(ctx context.Context, args []string, io streams) int {
 		if exited == 0 {
 			return 0
 		}
+	}
+	if p, ok := errors.AsType[errProblem](err); ok {
+		return fail(io, 3, p)
 	}
 	if err != nil {
 		return fail(io, 1, err)

@@ -23,21 +23,31 @@ func Members(text []byte, err *error) iter.Seq2[string, json.RawMessage] {
 			*err = errors.New("an object is wanted")
 			return
 		}
-		for rest := bytes.TrimLeft(text[1:], blanks); rest[0] == '"'; {
+		for rest := trim(text[1:]); rest[0] == '"'; {
 			n := tokenEnd(rest)
 			name := Unquote(rest[:n])
-			rest = bytes.TrimLeft(rest[n:], blanks)
-			rest = bytes.TrimLeft(rest[len(":"):], blanks)
+			rest = trim(rest[n:])
+			rest = trim(rest[len(":"):])
 			n = tokenEnd(rest)
 			if !yield(name, json.RawMessage(rest[:n])) {
 				return
 			}
-			rest = bytes.TrimLeft(rest[n:], blanks+",")
+			if rest = trim(rest[n:]); rest[0] == ',' {
+				rest = trim(rest[1:])
+			}
 		}
 	}
 }
 
 const blanks = " \t\r\n"
+
+// trim is s without the blanks at its beginning. s ends with something else.
+func trim(s []byte) []byte {
+	for s[0] == ' ' || s[0] == '\t' || s[0] == '\r' || s[0] == '\n' {
+		s = s[1:]
+	}
+	return s
+}
 
 // tokenEnd is how long the JSON value is that begins the valid text s.
 func tokenEnd(s []byte) int {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -133,4 +134,9 @@ func (r *Range) Root(size int64, p RangeProof) (tlog.Hash, error) {
 		root = tlog.NodeHash(whole.hashes[i], root)
 	}
 	return root, nil
+}
+
+// Clone is another one with the same leaves.
+func (r *Range) Clone() *Range {
+	return &Range{r.first, r.end, slices.Clone(r.subtrees), slices.Clone(r.hashes)}
 }
