@@ -61,9 +61,9 @@ type columns struct {
 
 // appendEntries runs the statement on a connection that is in a transaction, and
 // fills ID and At.
-func appendEntries(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (appended, error) {
+func (d *DB) appendEntries(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (appended, error) {
 	var a appended
-	args := append([]any{pgx.QueryExecModeCacheStatement}, arguments(batch)...)
+	args := append([]any{d.hot}, arguments(batch)...)
 	if err := c.QueryRow(ctx, appendSQL, args...).Scan(&a.first, &a.at, &a.xid); err != nil {
 		return a, err
 	}
@@ -110,7 +110,10 @@ func newColumns(batch []*audit.Entry) columns {
 
 // writer is the connection that Append keeps: the recorder must not wait for one
 // behind the requests that it serves.
-type writer struct{ conn *pgxpool.Conn }
+type writer struct {
+	conn *pgxpool.Conn
+	sd   *pgconn.StatementDescription // of appendSQL, once it is known
+}
 
 func (w *writer) release() {
 	if w.conn != nil {
@@ -118,6 +121,23 @@ func (w *writer) release() {
 		w.conn = nil
 	}
 }
+
+// prepare asks the server for what a connection needs to know, once for each connection;
+// through a pooler, which may change the server's behind it, once at all.
+func (w *writer) prepare(ctx context.Context, c *pgx.Conn, pooled bool) (err error) {
+	if pooled {
+		if w.sd == nil {
+			w.sd, err = c.Prepare(ctx, "", appendSQL) // nothing is left at the server
+		}
+		return err
+	}
+	if _, err = c.Prepare(ctx, turnName, turnSQL); err == nil {
+		w.sd, err = c.Prepare(ctx, appendName, appendSQL)
+	}
+	return err
+}
+
+const turnName, appendName = "halite_turn", "halite_append"
 
 // Append implements audit.Appender. What failed before COMMIT was sent, and what is
 // known to have been rolled back, is tried once more; a COMMIT whose answer was lost
@@ -146,7 +166,7 @@ func (d *DB) appendOnce(ctx context.Context, batch []*audit.Entry) (err error) {
 			return err
 		}
 	}
-	a, synced, err := appendImplicit(ctx, d.writer.conn.Conn(), batch)
+	a, synced, err := d.appendImplicit(ctx, d.writer.conn.Conn(), batch)
 	switch {
 	case err == nil:
 		a.fill(batch)
@@ -169,22 +189,23 @@ func (d *DB) appendOnce(ctx context.Context, batch []*audit.Entry) (err error) {
 // the statement, so that its transaction's id is known, and then Sync, which is what
 // commits outside of BEGIN and COMMIT. synced says that Sync was sent: from then on an
 // error leaves the outcome open.
-func appendImplicit(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (a appended, synced bool, err error) {
-	turn, err := c.Prepare(ctx, "halite_turn", turnSQL) // asks the server once per connection
-	if err != nil {
+func (d *DB) appendImplicit(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (a appended, synced bool, err error) {
+	if err := d.writer.prepare(ctx, c, d.pooled); err != nil {
 		return a, false, err
 	}
-	sd, err := c.Prepare(ctx, "halite_append", appendSQL)
-	if err != nil {
-		return a, false, err
-	}
+	sd := d.writer.sd
 	var q pgx.ExtendedQueryBuilder
 	if err := q.Build(c.TypeMap(), sd, arguments(batch)); err != nil {
 		return a, false, err
 	}
 	p := c.PgConn().StartPipeline(ctx)
-	p.SendQueryPrepared(turn.Name, nil, nil, nil)
-	p.SendQueryPrepared(sd.Name, q.ParamValues, q.ParamFormats, q.ResultFormats)
+	if d.pooled {
+		p.SendQueryParams(turnSQL, nil, nil, nil, nil)
+		p.SendQueryParams(appendSQL, q.ParamValues, sd.ParamOIDs, q.ParamFormats, q.ResultFormats)
+	} else {
+		p.SendQueryPrepared(turnName, nil, nil, nil)
+		p.SendQueryPrepared(appendName, q.ParamValues, q.ParamFormats, q.ResultFormats)
+	}
 	p.SendFlushRequest()
 	if err = p.Flush(); err == nil {
 		err = skip(p)

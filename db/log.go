@@ -123,7 +123,7 @@ func (d *DB) entriesOf(ctx context.Context, s span, l located) ([]audit.Entry, e
 
 // entries runs one of the statements that read a page of n entries.
 func (d *DB) entries(ctx context.Context, n int, sql string, args ...any) ([]audit.Entry, error) {
-	rows, err := d.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
+	rows, err := d.pool.Query(ctx, sql, append([]any{d.hot}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("read entries: %w", err)
 	}
@@ -136,7 +136,7 @@ func (d *DB) entries(ctx context.Context, n int, sql string, args ...any) ([]aud
 
 // Get implements audit.Reader.
 func (d *DB) Get(ctx context.Context, id int64) (audit.Entry, error) {
-	rows, err := d.pool.Query(ctx, "SELECT "+entryColumns+" FROM audit_log WHERE id = $1", pgx.QueryExecModeCacheStatement, id)
+	rows, err := d.pool.Query(ctx, "SELECT "+entryColumns+" FROM audit_log WHERE id = $1", d.hot, id)
 	if err != nil {
 		return audit.Entry{}, fmt.Errorf("read entry: %w", err)
 	}

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"halite/internal/audit"
 )
 
@@ -22,7 +20,7 @@ type located struct {
 // page. It reads indexes alone: less than a block of entries at either edge, and less than
 // two blocks and a page around the page.
 func (d *DB) locate(ctx context.Context, k rankKey, decision *audit.Decision, lo, hi, offset int64, limit int) (l located, err error) {
-	err = d.pool.QueryRow(ctx, locateSQL[locateShape(k.kind, decision)], pgx.QueryExecModeCacheStatement,
+	err = d.pool.QueryRow(ctx, locateSQL[locateShape(k.kind, decision)], d.hot,
 		k.user, k.action, lo, hi, min(offset, hi-lo+1), limit).Scan(&l.total, &l.ids, &l.from, &l.to)
 	if err != nil {
 		return l, fmt.Errorf("locate entries: %w", err)

@@ -29,7 +29,7 @@ func (d *DB) span(ctx context.Context) (s span, err error) {
 		s.first = *p
 	}
 	err = d.pool.QueryRow(ctx, `SELECT last_id, last_at, EXISTS (SELECT FROM audit_log WHERE id = $1 AND at = $2) FROM audit_head`,
-		pgx.QueryExecModeCacheStatement, s.first.id, s.first.at).Scan(&s.last.id, &s.last.at, &kept)
+		d.hot, s.first.id, s.first.at).Scan(&s.last.id, &s.last.at, &kept)
 	if err != nil {
 		return s, fmt.Errorf("read the head of the log: %w", err)
 	}
@@ -92,7 +92,7 @@ func (d *DB) firstFrom(ctx context.Context, s span, times []time.Time) ([]int64,
 	if len(inside) == 0 {
 		return ids, nil
 	}
-	rows, err := d.pool.Query(ctx, firstFromSQL, pgx.QueryExecModeCacheStatement, inside, s.first.id, s.last.id)
+	rows, err := d.pool.Query(ctx, firstFromSQL, d.hot, inside, s.first.id, s.last.id)
 	if err != nil {
 		return nil, fmt.Errorf("find the first entry from a time on: %w", err)
 	}

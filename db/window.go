@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"halite/internal/audit"
 )
 
@@ -130,7 +128,7 @@ func (n neighbours) next(ctx context.Context, lo, hi int64, limit int, oldest bo
 		}
 		return l, nil
 	}
-	err = n.pool.QueryRow(ctx, nextSQL[ordered{locateShape(k.kind, n.filter.Decision), oldest}], pgx.QueryExecModeCacheStatement,
+	err = n.pool.QueryRow(ctx, nextSQL[ordered{locateShape(k.kind, n.filter.Decision), oldest}], n.hot,
 		k.user, k.action, lo, hi, limit).Scan(&l.ids, &l.from, &l.to)
 	if err != nil {
 		return l, fmt.Errorf("find the next entries: %w", err)
