@@ -18,6 +18,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"halite/db"
 	"halite/internal/pgembed"
 )
 
@@ -27,9 +28,11 @@ type common struct {
 	ListenHost string `env:"LISTEN_HOST" default:"127.0.0.1" group:"serving" help:"Address to listen on."`
 	ListenPort int    `env:"LISTEN_PORT" default:"8080" group:"serving" help:"Port to listen on; 0 picks one."`
 
-	DatabaseURL    string `name:"database-url" env:"DATABASE_URL" group:"database" help:"PostgreSQL 14 or newer, as the owner of the log: postgres://... Unset: an embedded PostgreSQL."`
-	DatabaseAppURL string `name:"database-app-url" env:"DATABASE_APP_URL" group:"database" help:"The login that serves requests. Unset: the role halite_app, taken by the owner."`
-	DataDir        string `name:"data-dir" env:"HALITE_DATA_DIR" group:"database" help:"Folder of the embedded PostgreSQL and of the generated secret. Unset: the user's data folder; for root /var/lib/halite."`
+	DatabaseURL       string `name:"database-url" env:"DATABASE_URL" group:"database" help:"PostgreSQL 14 or newer, as the owner of the log: postgres://... Unset: an embedded PostgreSQL."`
+	DatabaseAppURL    string `name:"database-app-url" env:"DATABASE_APP_URL" group:"database" help:"The login that serves requests. Unset: the role halite_app, taken by the owner."`
+	DatabasePooler    string `name:"database-pooler" env:"DATABASE_POOLER" group:"database" help:"What stands between the server and PostgreSQL. transaction: PgBouncer or its like, which changes connections between transactions. Unset: nothing."`
+	DatabaseDirectURL string `name:"database-direct-url" env:"DATABASE_DIRECT_URL" group:"database" help:"Beside DATABASE_POOLER: leads to the database past it, as the owner; for migrations, partitions and LISTEN. Unset: DATABASE_URL."`
+	DataDir           string `name:"data-dir" env:"HALITE_DATA_DIR" group:"database" help:"Folder of the embedded PostgreSQL and of the generated secret. Unset: the user's data folder; for root /var/lib/halite."`
 
 	CookieSecret         string `env:"COOKIE_SECRET" group:"sessions" help:"At least 32 characters; signs session cookies and cursors. Unset: generated and kept in the data folder; required with DATABASE_URL."`
 	CookieSecretPrevious string `name:"cookie-secret-previous" env:"COOKIE_SECRET_PREVIOUS" group:"sessions" help:"The secret before COOKIE_SECRET, while it is replaced: it still opens what was made with it."`
@@ -56,13 +59,21 @@ func (c *common) Validate() error {
 	if c.ListenPort < 0 || c.ListenPort > 65535 {
 		bad("LISTEN_PORT", "must be from 0 to 65535")
 	}
-	for variable, v := range map[string]string{"DATABASE_URL": c.DatabaseURL, "DATABASE_APP_URL": c.DatabaseAppURL} {
+	for variable, v := range map[string]string{"DATABASE_URL": c.DatabaseURL, "DATABASE_APP_URL": c.DatabaseAppURL, "DATABASE_DIRECT_URL": c.DatabaseDirectURL} {
 		if v != "" && !strings.HasPrefix(v, "postgres://") && !strings.HasPrefix(v, "postgresql://") {
 			bad(variable, "must begin with postgres://")
 		}
 	}
 	if c.DatabaseAppURL != "" && c.DatabaseURL == "" {
 		bad("DATABASE_APP_URL", "needs DATABASE_URL beside it")
+	}
+	if c.DatabasePooler != "" && c.DatabasePooler != "transaction" {
+		bad("DATABASE_POOLER", "must be transaction, or unset")
+	} else if c.DatabasePooler != "" && c.DatabaseURL == "" {
+		bad("DATABASE_POOLER", "needs DATABASE_URL beside it")
+	}
+	if c.DatabaseDirectURL != "" && c.DatabasePooler == "" {
+		bad("DATABASE_DIRECT_URL", "needs DATABASE_POOLER beside it")
 	}
 	if n := utf8.RuneCountInString(c.CookieSecret); c.CookieSecret != "" && n < 32 {
 		bad("COOKIE_SECRET", "must be at least 32 characters")
@@ -148,6 +159,14 @@ type place struct {
 	cookieSecret []byte
 	dataDir      string          // empty with DATABASE_URL
 	lost         <-chan struct{} // closed when the embedded PostgreSQL has ended
+}
+
+// database says how to reach what was found.
+func (c *common) database(where place, logger *slog.Logger) db.Config {
+	return db.Config{
+		URL: where.databaseURL, AppURL: c.DatabaseAppURL, DirectURL: c.DatabaseDirectURL,
+		Pooled: c.DatabasePooler != "", Logger: logger,
+	}
 }
 
 // open finds the database: DATABASE_URL, or an embedded PostgreSQL that it starts.

@@ -63,7 +63,7 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := db.Open(ctx, db.Config{URL: where.databaseURL, AppURL: c.DatabaseAppURL, Logger: logger})
+	store, err := db.Open(ctx, c.database(where, logger))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -145,10 +145,13 @@ const turnName, appendName = "halite_turn", "halite_append"
 func (d *DB) Append(ctx context.Context, batch []*audit.Entry) error {
 	var err error
 	for range 2 {
-		if err = d.appendOnce(ctx, batch); err == nil || errors.Is(err, audit.ErrOutcomeUnknown) {
-			return err
-		}
+		err = d.appendOnce(ctx, batch)
 		switch {
+		case err == nil:
+			d.announce(batch[len(batch)-1].ID)
+			return nil
+		case errors.Is(err, audit.ErrOutcomeUnknown):
+			return err
 		case partitionMissing(err):
 			if perr := d.EnsurePartitions(ctx, time.Time{}); perr != nil {
 				return fmt.Errorf("%w: %w", audit.ErrUnavailable, perr)

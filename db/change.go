@@ -55,6 +55,7 @@ func (d *DB) Change(ctx context.Context, change func(context.Context) error, row
 			return audit.Entry{}, err
 		}
 	}
+	d.announce(e.ID)
 	return e, nil
 }
 

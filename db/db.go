@@ -55,10 +55,12 @@ type DB struct {
 
 	limited bool                  // the serving role is not the owner
 	pooled  bool                  // requests are served through a pooler
+	listens bool                  // the owner's connections are not: notifications can be had
 	hot     pgx.QueryExecMode     // how statements with parameters are sent
 	reads   chan struct{}         // a slot for each reader of the log under way
 	oldest  atomic.Pointer[place] // the first entry, as it was found last
 	writer  writer
+	news    news
 }
 
 var _ audit.Appender = (*DB)(nil)
@@ -91,7 +93,7 @@ func OpenOwner(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", variable, err)
 	}
-	d := &DB{opool: pool, owner: newBun(pool), logger: cfg.Logger, pooled: cfg.Pooled, hot: pgx.QueryExecModeCacheStatement}
+	d := &DB{opool: pool, owner: newBun(pool), logger: cfg.Logger, pooled: cfg.Pooled, listens: setup != "", hot: pgx.QueryExecModeCacheStatement}
 	if cfg.Pooled {
 		d.hot = pgx.QueryExecModeCacheDescribe // without a name: what is prepared would stay behind
 	}
@@ -105,6 +107,7 @@ func OpenOwner(ctx context.Context, cfg Config) (*DB, error) {
 // Close returns when work under way has ended, and ends all connections.
 func (d *DB) Close() {
 	d.writer.release()
+	d.announceLast()
 	for _, b := range []*bun.DB{d.app, d.owner} {
 		if b != nil {
 			_ = b.Close()
