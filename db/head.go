@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	headRest     = 10 * time.Millisecond  // between two looks, however much is written
+	headRest     = 25 * time.Millisecond  // between two looks, however much is written
 	headCheck    = 5 * time.Second        // how long it is believed that nothing was notified
 	headInterval = 250 * time.Millisecond // between two looks without notifications
 	headPatience = 2 * time.Second        // how long it is done without them after a failure

@@ -7,63 +7,64 @@ import (
 	"testing"
 	"time"
 
+	"halite/db"
 	"halite/internal/audit"
 	"halite/internal/pgtest"
 )
 
-func BenchmarkNotifyTmp(b *testing.B) {
-	const rounds, callers = 24, 64
+// BenchmarkWatched lets servers, each with callers of its own, write to one database while
+// each of them watches the head of the log, and while none does. Both by turns in the same
+// run; the ratio is the median of the rounds' ratios.
+//
+//	go test -run '^$' -bench Watched -benchtime 1x -timeout 30m ./db
+func BenchmarkWatched(b *testing.B) {
+	const rounds = 25
 	url := pgtest.URL(b)
 	servers := []int{1, 2, 4}
-	kinds := []string{"plain", "watch"}
-	recs := map[string][]*audit.Recorder{}
-	var heads []func() func()
-	for _, k := range kinds[:1] {
-		for range slices.Max(servers) {
-			d := pgtest.OpenURL(b, url)
-			r := audit.NewRecorder(d, audit.DefaultQueue, pgtest.Quiet)
-			b.Cleanup(r.Stop)
-			recs[k] = append(recs[k], r)
-			heads = append(heads, func() func() { return d.WatchHead().Stop })
-		}
+	var stores []*db.DB
+	var recorders []*audit.Recorder
+	for range slices.Max(servers) {
+		d := pgtest.OpenURL(b, url)
+		r := audit.NewRecorder(d, audit.DefaultQueue, pgtest.Quiet)
+		b.Cleanup(r.Stop)
+		stores, recorders = append(stores, d), append(recorders, r)
 	}
-	recs["watch"] = recs["plain"]
 	for b.Loop() {
-		for _, c := range []int{1, callers} {
+		fmt.Printf("\n%8s %8s %14s %14s %8s\n", "servers", "callers", "unwatched/s", "watched/s", "ratio")
+		for _, callers := range []int{1, 64} {
 			for _, n := range servers {
-				rates := map[string][]result{}
-				for r := range rounds {
-					for i := range kinds {
-						k := kinds[(i+r)%2]
-						var stops []func()
-						if k == "watch" {
-							for _, h := range heads[:n] {
-								stops = append(stops, h())
-							}
-						}
-						var next atomic.Int64
-						rates[k] = append(rates[k], load(b, n*c, 250*time.Millisecond, func() error {
-							_, err := recs[k][next.Add(1)%int64(n)].Record(typical)
-							return err
-						}))
-						for _, s := range stops {
-							s()
-						}
+				write := func() result {
+					var next atomic.Int64
+					return load(b, n*callers, 250*time.Millisecond, func() error {
+						_, err := recorders[next.Add(1)%int64(n)].Record(typical)
+						return err
+					})
+				}
+				watched := func() result {
+					for _, d := range stores[:n] {
+						defer d.WatchHead().Stop()
+					}
+					return write()
+				}
+				var without, with []result
+				for i := range rounds {
+					if i%2 == 0 {
+						without, with = append(without, write()), append(with, watched())
+					} else {
+						with, without = append(with, watched()), append(without, write())
 					}
 				}
-				for _, k := range kinds {
-					m := median(rates[k])
-					fmt.Printf("%d servers x %d callers %-14s %8.0f rows/s %.3f  p50 %.2f p99 %.2f\n", n, c, k, m.rate, paired(rates[k], rates["plain"]), m.p50, m.p99)
-				}
+				fmt.Printf("%8d %8d %14.0f %14.0f %8.2f\n", n, callers, median(without).rate, median(with).rate, ratio(with, without))
 			}
 		}
 	}
 }
 
-func paired(a, b []result) float64 {
-	var v []float64
+// ratio is the median of the rates' ratios, round by round.
+func ratio(a, b []result) float64 {
+	v := make([]float64, len(a))
 	for i := range a {
-		v = append(v, a[i].rate/b[i].rate)
+		v[i] = a[i].rate / b[i].rate
 	}
 	slices.Sort(v)
 	return v[len(v)/2]

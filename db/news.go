@@ -79,6 +79,7 @@ func (d *DB) listen(ctx context.Context) (*listener, error) {
 			l.notified = true
 		}
 	}
+	cfg.RuntimeParams["application_name"] += " listen"
 	var err error
 	if l.conn, err = pgx.ConnectConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
