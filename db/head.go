@@ -29,9 +29,10 @@ var ErrHeadStopped = errors.New("the head of the log is not watched any more")
 // It is safe for concurrent use, and costs one goroutine and one connection, however many
 // use it.
 type Head struct {
-	db   *DB
-	stop func()
-	done chan struct{}
+	db    *DB
+	check time.Duration // headCheck
+	stop  func()
+	done  chan struct{}
 
 	mu     sync.Mutex
 	last   int64
@@ -40,9 +41,11 @@ type Head struct {
 }
 
 // WatchHead watches the head of the log until Stop. A DB is watched once at a time.
-func (d *DB) WatchHead() *Head {
+func (d *DB) WatchHead() *Head { return d.watchHead(headCheck) }
+
+func (d *DB) watchHead(check time.Duration) *Head {
 	ctx, cancel := context.WithCancel(context.Background())
-	h := &Head{db: d, stop: cancel, done: make(chan struct{}), grown: make(chan struct{})}
+	h := &Head{db: d, check: check, stop: cancel, done: make(chan struct{}), grown: make(chan struct{})}
 	d.news.head.Store(h)
 	go func() {
 		defer close(h.done)
@@ -158,7 +161,7 @@ func (h *Head) follow(ctx context.Context) error {
 
 // await returns when there is a reason to look.
 func (h *Head) await(ctx context.Context, l *listener) error {
-	ctx, cancel := context.WithTimeout(ctx, headCheck)
+	ctx, cancel := context.WithTimeout(ctx, h.check)
 	defer cancel()
 	h.mu.Lock()
 	h.wakeup = cancel

@@ -17,8 +17,8 @@ const headChannel = "halite_head"
 // which they have not written.
 //
 // They are told after the commit, by one notification for all that was written since the
-// last one. In the transaction that appends it would cost a twelfth of the rate of one
-// caller. What a crash keeps from being told they find by themselves, seconds later.
+// last one. In the transaction that appends it would cost a twelfth of the rate of few
+// callers. What a crash keeps from being told they find by themselves, seconds later.
 type news struct {
 	written atomic.Bool          // since they were told
 	head    atomic.Pointer[Head] // is told first; nil: nobody watches

@@ -87,7 +87,7 @@ func TestHead(t *testing.T) {
 	url := pgtest.URL(t)
 	one, two := pgtest.OpenURL(t, url), pgtest.OpenURL(t, url)
 	write(t, one) // before anybody watches
-	heads := []*db.Head{one.WatchHead(), two.WatchHead()}
+	heads := []*db.Head{one.WatchNotified(), two.WatchNotified()}
 	for _, h := range heads {
 		t.Cleanup(h.Stop)
 		awaitHead(t, h, 1)
@@ -173,9 +173,10 @@ func TestHeadMissed(t *testing.T) {
 	t.Parallel()
 	url := pgtest.URL(t)
 	d := pgtest.OpenURL(t, url)
+	id := write(t, d)
 	h := d.WatchHead()
 	t.Cleanup(h.Stop)
-	awaitHead(t, h, write(t, d))
+	awaitHead(t, h, id)
 	owner := pgtest.Conn(t, url, "halite")
 	awaitListeners(t, pgtest.Conn(t, url, "postgres"), 1)
 	// As by a server that crashes behind its commit.
@@ -206,7 +207,7 @@ func TestHeadReconnects(t *testing.T) {
 	admin := pgtest.Conn(t, url, "postgres")
 	for range 2 {
 		awaitListeners(t, admin, 1)
-		if _, err := admin.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "+listening); err != nil {
+		if _, err := admin.Exec(t.Context(), "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE "+listening); err != nil {
 			t.Fatal(err)
 		}
 		awaitHead(t, h, write(t, other)) // by looking
