@@ -23,8 +23,10 @@ const sessionSetup = "SET synchronous_commit = on; SET search_path = public; SET
 //
 // A prepared statement is planned once: planning over all partitions takes longer than
 // the statements themselves, and would be done five times before it is given up.
+// Compiling one (JIT) takes longer than any: tables of one row without statistics are taken
+// for large, and what is asked beside them for expensive.
 func servingSetup(role string) string {
-	setup := sessionSetup + "; SET statement_timeout = '20s'; SET plan_cache_mode = force_generic_plan" // migrations may take their time
+	setup := sessionSetup + "; SET statement_timeout = '20s'; SET plan_cache_mode = force_generic_plan; SET jit = off" // migrations may take their time
 	if role != "" {
 		setup += "; SET ROLE " + pgx.Identifier{role}.Sanitize()
 	}
