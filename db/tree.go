@@ -17,7 +17,7 @@ var _ tree.Store = (*DB)(nil)
 
 // Ends implements tree.Store.
 func (d *DB) Ends(ctx context.Context) (lastID, size int64, err error) {
-	err = d.pool.QueryRow(ctx, "SELECT h.last_id, t.size FROM audit_head AS h, tree_head AS t", pgx.QueryExecModeCacheStatement).Scan(&lastID, &size)
+	err = d.pool.QueryRow(ctx, "SELECT h.last_id, t.size FROM audit_head AS h, tree_head AS t WHERE h.singleton AND t.singleton", pgx.QueryExecModeCacheStatement).Scan(&lastID, &size)
 	if err != nil {
 		return 0, 0, fmt.Errorf("read the heads of log and tree: %w", err)
 	}
@@ -34,7 +34,8 @@ func (d *DB) Facts(ctx context.Context) (f tree.Facts, err error) {
 			greatest(t.last_at, 'epoch'), extract(epoch FROM clock_timestamp() - t.sealed_at)::float8,
 			coalesce((SELECT extract(epoch FROM clock_timestamp() - min(at)) FROM audit_log WHERE id = t.size + 1 AND id <= h.last_id), 0)::float8,
 			c.note, coalesce(c.size, 0), c.root, c.signed_at
-		FROM audit_head AS h, tree_head AS t LEFT JOIN LATERAL (SELECT * FROM checkpoint ORDER BY size DESC LIMIT 1) AS c ON true`,
+		FROM audit_head AS h, tree_head AS t LEFT JOIN LATERAL (SELECT * FROM checkpoint ORDER BY size DESC LIMIT 1) AS c ON true
+		WHERE h.singleton AND t.singleton`,
 		pgx.QueryExecModeCacheStatement).Scan(&f.LastID, &f.First, &f.Beyond, &f.Tree.N, &root, &f.LastAt, &stalled, &overdue,
 		&f.Signed, &f.Noted.N, &noted, &signedAt)
 	if err != nil {

@@ -61,9 +61,9 @@ type Row struct {
 
 // Facts is how the log and its tree stand.
 type Facts struct {
-	LastID   int64     // by the head of the log
-	First    int64     // the lowest id that there is; 0: there are none
-	Beyond   int64     // the lowest id behind LastID; 0: there is none, as it should be
+	LastID   int64 // by the head of the log
+	First    int64 // the lowest id that there is; 0: there are none
+	Beyond   int64 // the lowest id behind LastID; 0: there is none, as it should be
 	Tree     merkle.Tree
 	LastAt   time.Time     // of the last entry in it
 	Stalled  time.Duration // how long nothing was sealed
