@@ -30,9 +30,13 @@ type cli struct {
 	Rank    struct {
 		Rebuild rankRebuildCmd `cmd:"" help:"Empty the rank index and build it anew, beside a running server or without one."`
 	} `cmd:"" help:"The index behind totals and offsets."`
-	Import   importCmd   `cmd:"" help:"Begin an empty log with the entries of another: a database of Halite, or NDJSON. Run again, it goes on where it ended."`
-	Export   exportCmd   `cmd:"" help:"Write the log, or a range of it, to a file: every column, oldest first, with a footer."`
-	Verify   verifyCmd   `cmd:"" help:"Check a server, or an export, against the tree of the log. The exit status is 3 if something is wrong with it."`
+	Import     importCmd `cmd:"" help:"Begin an empty log with the entries of another: a database of Halite, or NDJSON. Run again, it goes on where it ended."`
+	Export     exportCmd `cmd:"" help:"Write the log, or a range of it, to a file: every column, oldest first, with a footer."`
+	Verify     verifyCmd `cmd:"" help:"Check a server, or an export, against the tree of the log. The exit status is 3 if something is wrong with it."`
+	Checkpoint struct {
+		Key  checkpointKeyCmd  `cmd:"" help:"Make a key that signs checkpoints."`
+		Show checkpointShowCmd `cmd:"" help:"Show the latest checkpoint."`
+	} `cmd:"" help:"What the log says of itself, signed: its size and its root."`
 	Generate generateCmd `cmd:"" help:"Fill an empty log with made-up rows, for measurements."`
 	User     struct {
 		Add    userAddCmd    `cmd:"" help:"Add a user."`
@@ -84,6 +88,10 @@ func run(ctx context.Context, args []string, io streams) int {
 		err = c.Export.run(ctx, &c.common, io)
 	case "verify <source>":
 		err = c.Verify.run(ctx, io)
+	case "checkpoint key <name>":
+		err = c.Checkpoint.Key.run(ctx, &c.common, io)
+	case "checkpoint show":
+		err = c.Checkpoint.Show.run(ctx, &c.common, io)
 	case "generate":
 		err = c.Generate.run(ctx, &c.common, io)
 	case "user add <name>":

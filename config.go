@@ -34,11 +34,14 @@ type common struct {
 	DatabaseDirectURL string `name:"database-direct-url" env:"DATABASE_DIRECT_URL" group:"database" help:"Beside DATABASE_POOLER: leads to the database past it, as the owner; for migrations, partitions and LISTEN. Unset: DATABASE_URL."`
 	DataDir           string `name:"data-dir" env:"HALITE_DATA_DIR" group:"database" help:"Folder of the embedded PostgreSQL and of the generated secret. Unset: the user's data folder; for root /var/lib/halite."`
 
-	CookieSecret         string `env:"COOKIE_SECRET" group:"sessions" help:"At least 32 characters; signs session cookies and cursors. Unset: generated and kept in the data folder; required with DATABASE_URL."`
-	CookieSecretPrevious string `name:"cookie-secret-previous" env:"COOKIE_SECRET_PREVIOUS" group:"sessions" help:"The secret before COOKIE_SECRET, while it is replaced: it still opens what was made with it."`
-	CookieName           string `env:"COOKIE_NAME" default:"halite_session" group:"sessions" help:"Name of the session cookie."`
-	CookieSecure         *bool  `env:"COOKIE_SECURE" group:"sessions" help:"Send the cookie over TLS only. Unset: true unless LISTEN_HOST is a loopback address."`
-	SessionTTLMinutes    int    `name:"session-ttl-minutes" env:"SESSION_TTL_MINUTES" default:"480" group:"sessions" help:"How long a session lasts from sign-in, in minutes."`
+	CookieSecret          string `env:"COOKIE_SECRET" group:"sessions" help:"At least 32 characters; signs session cookies and cursors. Unset: generated and kept in the data folder; required with DATABASE_URL."`
+	CookieSecretPrevious  string `name:"cookie-secret-previous" env:"COOKIE_SECRET_PREVIOUS" group:"sessions" help:"The secret before COOKIE_SECRET, while it is replaced: it still opens what was made with it."`
+	CheckpointKey         string `env:"CHECKPOINT_KEY" group:"log" help:"The key that signs checkpoints, as halite checkpoint key makes it. Unset: generated and kept in the data folder; with DATABASE_URL nothing is signed."`
+	CheckpointKeyPrevious string `name:"checkpoint-key-previous" env:"CHECKPOINT_KEY_PREVIOUS" group:"log" help:"The key before CHECKPOINT_KEY, while it is replaced: both sign. Or its verifier, which only says that its signatures count."`
+
+	CookieName        string `env:"COOKIE_NAME" default:"halite_session" group:"sessions" help:"Name of the session cookie."`
+	CookieSecure      *bool  `env:"COOKIE_SECURE" group:"sessions" help:"Send the cookie over TLS only. Unset: true unless LISTEN_HOST is a loopback address."`
+	SessionTTLMinutes int    `name:"session-ttl-minutes" env:"SESSION_TTL_MINUTES" default:"480" group:"sessions" help:"How long a session lasts from sign-in, in minutes."`
 
 	BootstrapAdminUsername string `env:"BOOTSTRAP_ADMIN_USERNAME" default:"admin" group:"sessions" help:"Name of the first user, made when there is none."`
 	BootstrapAdminPassword string `env:"BOOTSTRAP_ADMIN_PASSWORD" group:"sessions" help:"The first user's password, 8 to 1024 characters. Unset: a random one, shown once, to be changed at the first sign-in."`
@@ -82,6 +85,9 @@ func (c *common) Validate() error {
 	}
 	if n := utf8.RuneCountInString(c.CookieSecretPrevious); c.CookieSecretPrevious != "" && n < 32 {
 		bad("COOKIE_SECRET_PREVIOUS", "must be at least 32 characters")
+	}
+	if _, _, err := c.checkpointKeys(c.CheckpointKey); err != nil {
+		errs = append(errs, err)
 	}
 	if c.CookieName == "" || strings.ContainsFunc(c.CookieName, func(r rune) bool {
 		return r <= ' ' || r > '~' || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)
@@ -157,6 +163,7 @@ func (c *common) logger(w io.Writer) *slog.Logger {
 type place struct {
 	databaseURL  string
 	cookieSecret []byte
+	signKey      string          // signs checkpoints; empty: nothing is signed
 	dataDir      string          // empty with DATABASE_URL
 	lost         <-chan struct{} // closed when the embedded PostgreSQL has ended
 }
@@ -172,7 +179,7 @@ func (c *common) database(where place, logger *slog.Logger) db.Config {
 // open finds the database: DATABASE_URL, or an embedded PostgreSQL that it starts.
 func (c *common) open(ctx context.Context, logger *slog.Logger) (_ place, close func(), err error) {
 	if c.DatabaseURL != "" {
-		return place{databaseURL: c.DatabaseURL, cookieSecret: []byte(c.CookieSecret)}, func() {}, nil
+		return place{databaseURL: c.DatabaseURL, cookieSecret: []byte(c.CookieSecret), signKey: c.CheckpointKey}, func() {}, nil
 	}
 	dir, err := c.dataDir()
 	if err != nil {
@@ -187,12 +194,12 @@ func (c *common) open(ctx context.Context, logger *slog.Logger) (_ place, close 
 			logger.Error("embedded PostgreSQL did not stop cleanly", "error", err)
 		}
 	}
-	secret, err := c.secret(dir)
+	where, err := c.keep(place{databaseURL: pg.URL(), dataDir: dir, lost: pg.Done()})
 	if err != nil {
 		close()
 		return place{}, nil, err
 	}
-	return place{databaseURL: pg.URL(), cookieSecret: secret, dataDir: dir, lost: pg.Done()}, close, nil
+	return where, close, nil
 }
 
 // attach finds the database for a verb beside a running server: it uses the embedded
@@ -210,8 +217,17 @@ func (c *common) attach(ctx context.Context, logger *slog.Logger) (place, func()
 	if err != nil {
 		return place{}, nil, err
 	}
-	secret, err := c.secret(dir)
-	return place{databaseURL: u, cookieSecret: secret, dataDir: dir}, func() {}, err
+	where, err = c.keep(place{databaseURL: u, dataDir: dir})
+	return where, func() {}, err
+}
+
+// keep adds the secrets that are kept in the data folder.
+func (c *common) keep(where place) (_ place, err error) {
+	if where.cookieSecret, err = c.secret(where.dataDir); err != nil {
+		return place{}, err
+	}
+	where.signKey, err = c.signKey(where.dataDir)
+	return where, err
 }
 
 func (c *common) dataDir() (string, error) {

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"halite/db"
 	"halite/graph"
 	"halite/internal/audit"
@@ -25,8 +27,10 @@ import (
 	"halite/internal/every"
 	"halite/internal/guard"
 	"halite/internal/httpapi"
+	"halite/internal/merkle"
 	"halite/internal/seal"
 	"halite/internal/settings"
+	"halite/internal/tree"
 	"halite/web"
 )
 
@@ -54,6 +58,9 @@ type core struct {
 	settings  *settings.Service
 	dispatch  *dispatch.Service
 	cursors   *cursor.Signer
+	signing   []*merkle.Key   // of checkpoints, the log's own first
+	accepted  []note.Verifier // whose signatures count beside
+	tree      *tree.Keeper    // nil: another process looks after it
 }
 
 // openCore opens the database and starts what stands on it. close ends all of it in
@@ -78,7 +85,12 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 		store.Close()
 		return nil, nil, err
 	}
-	k := &core{store: store, cursors: cursors, recorder: audit.NewRecorder(store, audit.DefaultQueue, logger)}
+	k := &core{store: store, cursors: cursors}
+	if k.signing, k.accepted, err = c.checkpointKeys(where.signKey); err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	k.recorder = audit.NewRecorder(store, audit.DefaultQueue, logger)
 	k.settings = settings.NewService(store, sealer, logger)
 	k.dispatch = dispatch.NewService(k.settings, store)
 	k.guard = guard.New(guard.Config{
@@ -97,6 +109,9 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 		k.guard.Stop()
 		k.settings.Close()
 		k.recorder.Stop()
+		if k.tree != nil {
+			k.tree.Stop() // seals the last rows and signs
+		}
 		store.Close()
 	}, nil
 }
@@ -125,12 +140,17 @@ func serve(ctx context.Context, c *common, io streams) error {
 		return err
 	}
 	hello := greeting{common: c, where: where, out: io.out}
+	for _, key := range k.signing {
+		hello.verifiers = append(hello.verifiers, key.VerifierText())
+	}
 	if err := k.console.Bootstrap(ctx, c.BootstrapAdminUsername, c.BootstrapAdminPassword, hello.tell); err != nil {
 		return fmt.Errorf("first start: %w", err)
 	}
 	if err := k.settings.Renew(ctx); err != nil {
 		return err
 	}
+	k.tree = tree.New(tree.Config{Store: k.store, Gate: k.guard, Logger: logger, Keys: k.signing, Accepted: k.accepted})
+	k.tree.Start(ctx)
 	handler, err := newHandler(c, k, logger)
 	if err != nil {
 		return err
@@ -205,12 +225,15 @@ func (k *core) checks(ctx context.Context, logger *slog.Logger) []httpapi.Check 
 	if h.ClockLag > 0 {
 		clock = "behind the last row by " + h.ClockLag.Round(time.Millisecond).String()
 	}
+	sealed := k.tree.Status(ctx)
 	salt, bad := k.settings.Check(ctx)
 	return []httpapi.Check{
 		{Name: "db", Result: "ok"},
 		{Name: "append_only", Result: h.AppendOnly, Bad: h.AppendOnly != "ok" && h.AppendOnly != "trigger only"},
 		{Name: "durable", Result: h.Durable, Bad: h.Durable != "ok"},
 		{Name: "clock", Result: clock},
+		{Name: "tree", Result: sealed.Tree, Bad: sealed.TreeBad},
+		{Name: "checkpoint", Result: sealed.Checkpoint, Bad: sealed.CheckpointBad},
 		{Name: "salt", Result: salt, Bad: bad},
 	}
 }

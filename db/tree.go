@@ -17,7 +17,7 @@ var _ tree.Store = (*DB)(nil)
 
 // Ends implements tree.Store.
 func (d *DB) Ends(ctx context.Context) (lastID, size int64, err error) {
-	err = d.pool.QueryRow(ctx, "SELECT h.last_id, t.size FROM audit_head AS h, tree_head AS t WHERE h.singleton AND t.singleton", pgx.QueryExecModeCacheStatement).Scan(&lastID, &size)
+	err = d.pool.QueryRow(ctx, "SELECT h.last_id, t.size FROM audit_head AS h, tree_head AS t WHERE h.singleton AND t.singleton", d.hot).Scan(&lastID, &size)
 	if err != nil {
 		return 0, 0, fmt.Errorf("read the heads of log and tree: %w", err)
 	}
@@ -36,7 +36,7 @@ func (d *DB) Facts(ctx context.Context) (f tree.Facts, err error) {
 			c.note, coalesce(c.size, 0), c.root, c.signed_at
 		FROM audit_head AS h, tree_head AS t LEFT JOIN LATERAL (SELECT * FROM checkpoint ORDER BY size DESC LIMIT 1) AS c ON true
 		WHERE h.singleton AND t.singleton`,
-		pgx.QueryExecModeCacheStatement).Scan(&f.LastID, &f.First, &f.Beyond, &f.Tree.N, &root, &f.LastAt, &stalled, &overdue,
+		d.hot).Scan(&f.LastID, &f.First, &f.Beyond, &f.Tree.N, &root, &f.LastAt, &stalled, &overdue,
 		&f.Signed, &f.Noted.N, &noted, &signedAt)
 	if err != nil {
 		return f, fmt.Errorf("read the heads of log and tree: %w", err)
@@ -63,7 +63,7 @@ func (d *DB) Rows(ctx context.Context, first, last int64, since time.Time, each 
 	if !since.IsZero() {
 		from = since
 	}
-	rows, err := d.pool.Query(ctx, rowsSQL, pgx.QueryExecModeCacheStatement, first, last, from)
+	rows, err := d.pool.Query(ctx, rowsSQL, d.hot, first, last, from)
 	if err != nil {
 		return fmt.Errorf("read the rows %d to %d: %w", first, last, err)
 	}
@@ -107,7 +107,7 @@ func (r tileReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	}
 	rows, err := r.pool.Query(r.ctx, `SELECT coalesce(substring(t.hashes FROM 1 FOR w.length), '')
 		FROM unnest($1::smallint[], $2::bigint[], $3::int[]) WITH ORDINALITY AS w (level, n, length, i)
-		LEFT JOIN tree_tile AS t ON t.level = w.level AND t.n = w.n ORDER BY w.i`, pgx.QueryExecModeCacheStatement, levels, ns, lengths)
+		LEFT JOIN tree_tile AS t ON t.level = w.level AND t.n = w.n ORDER BY w.i`, r.hot, levels, ns, lengths)
 	if err != nil {
 		return nil, fmt.Errorf("read tiles: %w", err)
 	}
@@ -132,7 +132,7 @@ func (d *DB) Grow(ctx context.Context, from, to merkle.Tree, lastAt time.Time, t
 	for i, t := range tiles {
 		levels[i], ns[i], hashes[i] = int16(t.L), t.N, t.Hashes
 	}
-	tag, err := d.pool.Exec(ctx, growSQL, pgx.QueryExecModeCacheStatement, from.N, from.Hash[:], to.N, to.Hash[:], lastAt, levels, ns, hashes)
+	tag, err := d.pool.Exec(ctx, growSQL, d.hot, from.N, from.Hash[:], to.N, to.Hash[:], lastAt, levels, ns, hashes)
 	if err != nil {
 		return fmt.Errorf("let the tree grow: %w", err)
 	}
@@ -176,7 +176,7 @@ func (d *DB) ThinCheckpoints(ctx context.Context) error {
 
 // Mismatches implements tree.Store.
 func (d *DB) Mismatches(ctx context.Context) (found []tree.Mismatch, err error) {
-	rows, err := d.pool.Query(ctx, "SELECT kind, id, detail FROM tree_mismatch ORDER BY id, kind", pgx.QueryExecModeCacheStatement)
+	rows, err := d.pool.Query(ctx, "SELECT kind, id, detail FROM tree_mismatch ORDER BY id, kind", d.hot)
 	if err == nil {
 		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[tree.Mismatch])
 	}
