@@ -17,9 +17,11 @@ const maxOpen = 16
 // report leaves a row for each mismatch that was not known, and one for each that is none
 // any more.
 func (k *Keeper) report(ctx context.Context, c *checker, open []Mismatch) error {
+	// Where log and tree end moves on, and what is wrong there is one thing all the same.
 	same := func(m Mismatch) func(Mismatch) bool {
-		return func(o Mismatch) bool { return o.Kind == m.Kind && o.ID == m.ID }
+		return func(o Mismatch) bool { return o.Kind == m.Kind && (o.ID == m.ID || !m.Kind.ofRows()) }
 	}
+	k.tell(c.found)
 	left := len(open)
 	for _, m := range open {
 		if slices.ContainsFunc(c.found, same(m)) || m.Kind.ofRows() && !c.looked[(m.ID-1)/merkle.TileWidth] {
@@ -37,13 +39,26 @@ func (k *Keeper) report(ctx context.Context, c *checker, open []Mismatch) error 
 			continue
 		}
 		left++
-		k.Logger.Error("the log is not as it was sealed: nothing is signed over it", "kind", m.Kind, "id", m.ID, "detail", m.Detail)
 		err := k.leave(ctx, "audit.mismatch", http.StatusConflict, c, m, k.Store.AddMismatch)
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tell keeps what was found for Status, since its row may not be written, and says what is
+// new in the server's log.
+func (k *Keeper) tell(found []Mismatch) {
+	k.mu.Lock()
+	before := k.found
+	k.found = found
+	k.mu.Unlock()
+	for _, m := range found {
+		if !slices.ContainsFunc(before, func(o Mismatch) bool { return o.Kind == m.Kind }) {
+			k.Logger.Error("the log is not as it was sealed: nothing is signed over it", "kind", m.Kind, "id", m.ID, "detail", m.Detail)
+		}
+	}
 }
 
 func (k *Keeper) leave(ctx context.Context, name string, code int, c *checker, m Mismatch, change func(context.Context, Mismatch) error) error {
@@ -78,6 +93,9 @@ func (k *Keeper) Status(ctx context.Context) Status {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if len(open) == 0 {
+		open = k.found
+	}
 	switch {
 	case err != nil:
 		bad(&s.Tree, &s.TreeBad, "error: could not be checked")

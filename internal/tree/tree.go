@@ -67,8 +67,9 @@ type Keeper struct {
 	done chan struct{}
 
 	mu      sync.Mutex
-	failure string // what went wrong last; empty: nothing
-	foreign bool   // the latest checkpoint was signed by a key that is not known
+	failure string     // what went wrong last; empty: nothing
+	found   []Mismatch // at the last check, in the places that were looked at
+	foreign bool       // the latest checkpoint was signed by a key that is not known
 }
 
 // New returns a keeper.
