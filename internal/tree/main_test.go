@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"testing"
 
@@ -21,7 +22,11 @@ import (
 	"halite/internal/tree"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m, false) }
+// Benchmarks are about durable writes, so they run on a disk.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	pgtest.Main(m, flag.Lookup("test.bench").Value.String() != "")
+}
 
 // log is a log with what looks after it.
 type log struct {
@@ -33,7 +38,7 @@ type log struct {
 	guard *guard.Guard
 }
 
-func newLog(t *testing.T) *log {
+func newLog(t testing.TB) *log {
 	t.Helper()
 	u := pgtest.URL(t)
 	l := &log{DB: pgtest.OpenURL(t, u), url: u, owner: pgtest.Conn(t, u, "postgres"), key: newKey(t, "example.org/log")}
