@@ -88,7 +88,13 @@ func OpenCheckpoint(signed []byte, known ...note.Verifier) (Checkpoint, error) {
 	if len(signed) > maxNote {
 		return Checkpoint{}, fmt.Errorf("%w: it is longer than %d bytes", ErrCheckpoint, maxNote)
 	}
-	n, err := note.Open(signed, note.VerifierList(known...))
+	var once []note.Verifier // a list that names one twice is refused
+	for _, v := range known {
+		if !slices.ContainsFunc(once, func(o note.Verifier) bool { return o.Name() == v.Name() && o.KeyHash() == v.KeyHash() }) {
+			once = append(once, v)
+		}
+	}
+	n, err := note.Open(signed, note.VerifierList(once...))
 	if _, ok := errors.AsType[*note.UnverifiedNoteError](err); ok {
 		return Checkpoint{}, ErrUnknownKey
 	}

@@ -84,6 +84,9 @@ func TestOpenCheckpoint(t *testing.T) {
 			t.Errorf("by one of two: %+v, %v", got, err)
 		}
 	}
+	if _, err := merkle.OpenCheckpoint(both, now.Verifier(), before.Verifier(), now.Verifier()); err != nil {
+		t.Errorf("with a key named twice: %v", err)
+	}
 	_, keys, err := merkle.ReadCheckpoint(both)
 	if err != nil || len(keys) != 2 || keys[0] != now.ID() || keys[1] != before.ID() {
 		t.Errorf("keys %q, %v; want %s, %s", keys, err, now.ID(), before.ID())
