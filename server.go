@@ -61,6 +61,7 @@ type core struct {
 	signing   []*merkle.Key   // of checkpoints, the log's own first
 	accepted  []note.Verifier // whose signatures count beside
 	tree      *tree.Keeper    // nil: another process looks after it
+	last      func() // called when nothing but the recorder is left; nil: nothing to do
 }
 
 // openCore opens the database and starts what stands on it. close ends all of it in
@@ -107,6 +108,9 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 	return k, func() {
 		k.auth.Stop()
 		k.guard.Stop()
+		if k.last != nil {
+			k.last()
+		}
 		k.settings.Close()
 		k.recorder.Stop()
 		if k.tree != nil {
@@ -155,6 +159,11 @@ func serve(ctx context.Context, c *common, io streams) error {
 	if err != nil {
 		return err
 	}
+	life := newLifecycle(k.guard, logger)
+	if err := life.start(ctx, c); err != nil {
+		return fmt.Errorf("record the start: %w", err)
+	}
+	k.last = life.stop
 	health := k.store.CheckHealth(ctx)
 	logger.Debug("self-check", "health", health.String())
 	if err := hello.print(listener.Addr(), health); err != nil {
