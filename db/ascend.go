@@ -18,11 +18,14 @@ func (d *DB) Bounds(ctx context.Context, f audit.Filter) (first, last int64, err
 		return 0, 0, err
 	}
 	defer release()
-	s, err := d.span(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	return d.within(ctx, s, f)
+	err = d.steady(ctx, func() error {
+		s, err := d.span(ctx)
+		if err == nil {
+			first, last, err = d.within(ctx, s, f)
+		}
+		return err
+	})
+	return first, last, err
 }
 
 // Ascend implements audit.Reader. The times of f do not count here: they are in the range.
@@ -36,11 +39,21 @@ func (d *DB) Ascend(ctx context.Context, f audit.Filter, first, last int64, limi
 		return nil, err
 	}
 	defer release()
+	var entries []audit.Entry
+	err = d.steady(ctx, func() (err error) {
+		entries, err = d.ascend(ctx, f, first, last, limit)
+		return err
+	})
+	return entries, err
+}
+
+// ascend is Ascend, of a storable filter.
+func (d *DB) ascend(ctx context.Context, f audit.Filter, first, last int64, limit int) ([]audit.Entry, error) {
 	s, err := d.span(ctx)
 	if err != nil {
 		return nil, err
 	}
-	n := neighbours{d, f, max(first, s.first.id), min(last, s.last.id)}
+	n := neighbours{d, s, f, max(first, s.first.id), min(last, s.last.id)}
 	l, err := n.next(ctx, n.lo, n.hi, limit, true)
 	if err != nil || len(l.ids) == 0 {
 		return nil, err

@@ -59,6 +59,8 @@ type DB struct {
 	oldest  atomic.Pointer[place] // the first entry, as it was found last
 	writer  writer
 	news    news
+
+	retention lease // of whoever drops partitions
 }
 
 var _ audit.Appender = (*DB)(nil)
@@ -157,6 +159,7 @@ func (d *DB) prepare(ctx context.Context, cfg Config) error {
 		}
 	}
 	d.reads = make(chan struct{}, maxReads)
+	d.retention = newRetentionLease(d)
 	err = d.app.NewSelect().ColumnExpr("pg_catalog.pg_get_userbyid(c.relowner) <> current_user").
 		TableExpr("pg_catalog.pg_class AS c").Where("c.oid = 'public.audit_log'::regclass").Scan(ctx, &d.limited)
 	if err == nil && cfg.Pooled && !d.limited {

@@ -45,6 +45,19 @@ func (d *DB) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 		return page, err
 	}
 	defer release()
+	err = d.steady(ctx, func() (err error) {
+		page, err = d.list(ctx, q, f)
+		return err
+	})
+	return page, err
+}
+
+// list is List, of a storable filter.
+func (d *DB) list(ctx context.Context, q audit.Query, f audit.Filter) (audit.Page, error) {
+	var page audit.Page
+	if q.Limit > 0 {
+		page.Entries = []audit.Entry{}
+	}
 	s, err := d.span(ctx)
 	if err != nil {
 		return page, err
@@ -54,7 +67,7 @@ func (d *DB) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 		return page, err
 	}
 	if k := keyOf(f); k.kind != ofLog || f.Decision != nil {
-		l, err := d.locate(ctx, k, f.Decision, lo, hi, q.Offset, max(q.Limit, 0))
+		l, err := d.locate(ctx, s, k, f.Decision, lo, hi, q.Offset, max(q.Limit, 0))
 		if err != nil {
 			return page, err
 		}
@@ -75,7 +88,7 @@ func (d *DB) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 	}
 	newest := hi - q.Offset
 	oldest := max(lo, newest-int64(q.Limit)+1)
-	page.Entries, err = d.entries(ctx, int(newest-oldest+1), byRange, oldest, newest, s.last.at)
+	page.Entries, err = d.entries(ctx, s, int(newest-oldest+1), byRange, oldest, newest, s.last.at)
 	return page, err
 }
 
@@ -109,7 +122,7 @@ func storable(f audit.Filter) (audit.Filter, bool) {
 func (d *DB) entriesOf(ctx context.Context, s span, l located) ([]audit.Entry, error) {
 	newest, oldest := l.ids[0], l.ids[len(l.ids)-1]
 	if newest-oldest == int64(len(l.ids))-1 {
-		return d.entries(ctx, len(l.ids), byRange, oldest, newest, s.last.at)
+		return d.entries(ctx, s, len(l.ids), byRange, oldest, newest, s.last.at)
 	}
 	from, to := s.first.at, s.last.at
 	if l.from != nil && l.from.After(from) {
@@ -118,20 +131,34 @@ func (d *DB) entriesOf(ctx context.Context, s span, l located) ([]audit.Entry, e
 	if l.to != nil && l.to.Before(to) {
 		to = *l.to
 	}
-	return d.entries(ctx, len(l.ids), byIDs, l.ids, from, to)
+	return d.entries(ctx, s, len(l.ids), byIDs, l.ids, from, to)
 }
 
-// entries runs one of the statements that read a page of n entries.
-func (d *DB) entries(ctx context.Context, n int, sql string, args ...any) ([]audit.Entry, error) {
+// entries runs one of the statements that read a page of n entries of s. It returns
+// errDropped if there are fewer because s was shortened.
+func (d *DB) entries(ctx context.Context, s span, n int, sql string, args ...any) ([]audit.Entry, error) {
 	rows, err := d.pool.Query(ctx, sql, append([]any{d.hot}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("read entries: %w", err)
 	}
 	out, err := pgx.AppendRows(make([]audit.Entry, 0, n), rows, scanEntry)
+	if err == nil && len(out) < n {
+		err = d.checkKept(ctx, s)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read entries: %w", err)
 	}
 	return out, nil
+}
+
+// checkKept returns errDropped if the first entry of s is not there any more.
+func (d *DB) checkKept(ctx context.Context, s span) error {
+	var kept bool
+	err := d.pool.QueryRow(ctx, "SELECT "+keptFirst("$1", "$2"), pgx.QueryExecModeCacheStatement, s.first.id, s.first.at).Scan(&kept)
+	if err == nil && !kept {
+		err = errDropped
+	}
+	return err
 }
 
 // Get implements audit.Reader.

@@ -55,6 +55,7 @@ func (d *DB) checkAppendOnly(ctx context.Context) string {
 		WITH tables AS (
 			SELECT 'audit_log'::regclass AS t, 'audit_log_refuse_change'::regproc AS f, 56 AS all_s, 24 AS all_r
 			UNION ALL SELECT inhrelid::regclass, 'audit_log_refuse_change'::regproc, 56, 24 FROM pg_inherits WHERE inhparent = 'audit_log'::regclass
+			UNION ALL SELECT 'audit_retention'::regclass, 'audit_log_refuse_change'::regproc, 56, 24
 			UNION ALL SELECT 'audit_head'::regclass, 'audit_head_refuse_change'::regproc, 32, 28
 			UNION ALL SELECT 'tree_head'::regclass, 'tree_refuse_change'::regproc, 32, 28
 			UNION ALL SELECT 'tree_tile'::regclass, 'tree_refuse_change'::regproc, 32, 24
@@ -69,7 +70,7 @@ func (d *DB) checkAppendOnly(ctx context.Context) string {
 		SELECT coalesce(array_agg(t::text ORDER BY t::text) FILTER (WHERE NOT ok), '{}'),
 			coalesce(array_agg(t::text ORDER BY t::text) FILTER (WHERE has_table_privilege(t, 'UPDATE, TRUNCATE, TRIGGER')
 				OR t <> 'checkpoint'::regclass AND has_table_privilege(t, 'DELETE')
-				OR CASE WHEN t IN ('audit_head'::regclass, 'tree_head'::regclass) THEN has_table_privilege(t, 'INSERT')
+				OR CASE WHEN t IN ('audit_head'::regclass, 'tree_head'::regclass, 'audit_retention'::regclass) THEN has_table_privilege(t, 'INSERT')
 					ELSE t <> 'tree_tile'::regclass AND has_any_column_privilege(t, 'UPDATE') END), '{}')
 		FROM held`).Scan(&open, &granted)
 	switch {

@@ -49,6 +49,30 @@ func (d *DB) span(ctx context.Context) (s span, err error) {
 	return s, nil
 }
 
+// errDropped says that the first entry of a span was dropped while the statements of a read
+// ran, which saw two different logs then.
+var errDropped = errors.New("old entries were dropped meanwhile")
+
+// steady runs read. If that returns errDropped it runs it once more, while it holds a lock
+// on the log under which nothing is dropped.
+func (d *DB) steady(ctx context.Context, read func() error) error {
+	if err := read(); !errors.Is(err, errDropped) {
+		return err
+	}
+	return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "LOCK TABLE ONLY audit_log IN ACCESS SHARE MODE"); err != nil {
+			return err
+		}
+		return read()
+	})
+}
+
+// keptFirst is an expression for a statement of a read: the first entry of its span, of which
+// the parameters are named, is still there. So it was for all statements before.
+func keptFirst(id, at string) string {
+	return fmt.Sprintf("EXISTS (SELECT FROM audit_log WHERE id = %s::bigint AND at = %s::timestamptz)", id, at)
+}
+
 // within is the range of ids whose times the filter selects, lo to hi; hi < lo says that
 // there are none.
 func (d *DB) within(ctx context.Context, s span, f audit.Filter) (lo, hi int64, err error) {
@@ -98,7 +122,7 @@ func (d *DB) firstFrom(ctx context.Context, s span, times []time.Time) ([]int64,
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err == nil && len(found) != len(inside) {
-		err = errors.New("entries have gone meanwhile")
+		err = errDropped
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find the first entry from a time on: %w", err)

@@ -24,6 +24,19 @@ func (d *DB) Window(ctx context.Context, w audit.Window) (audit.Windowed, error)
 		return out, err
 	}
 	defer release()
+	err = d.steady(ctx, func() (err error) {
+		out, err = d.window(ctx, w, f)
+		return err
+	})
+	return out, err
+}
+
+// window is Window, of a storable filter.
+func (d *DB) window(ctx context.Context, w audit.Window, f audit.Filter) (audit.Windowed, error) {
+	var out audit.Windowed
+	if w.Limit > 0 {
+		out.Entries = []audit.Entry{}
+	}
 	s, err := d.span(ctx)
 	if err != nil {
 		return out, err
@@ -33,14 +46,14 @@ func (d *DB) Window(ctx context.Context, w audit.Window) (audit.Windowed, error)
 		return out, err
 	}
 	if w.Counted {
-		if out.Total, err = d.total(ctx, f, lo, hi); err != nil {
+		if out.Total, err = d.total(ctx, s, f, lo, hi); err != nil {
 			return out, err
 		}
 	}
 	if w.Limit <= 0 {
 		return out, nil
 	}
-	n := neighbours{d, f, lo, hi}
+	n := neighbours{d, s, f, lo, hi}
 	l, more, err := n.window(ctx, w)
 	if err != nil {
 		return out, err
@@ -59,12 +72,12 @@ func (d *DB) Window(ctx context.Context, w audit.Window) (audit.Windowed, error)
 }
 
 // total counts the entries of f, a storable filter, among the ids from lo to hi.
-func (d *DB) total(ctx context.Context, f audit.Filter, lo, hi int64) (int64, error) {
+func (d *DB) total(ctx context.Context, s span, f audit.Filter, lo, hi int64) (int64, error) {
 	k := keyOf(f)
 	if k.kind == ofLog && f.Decision == nil {
 		return hi - lo + 1, nil
 	}
-	l, err := d.locate(ctx, k, f.Decision, lo, hi, 0, 0)
+	l, err := d.locate(ctx, s, k, f.Decision, lo, hi, 0, 0)
 	return l.total, err
 }
 
@@ -72,6 +85,7 @@ func (d *DB) total(ctx context.Context, f audit.Filter, lo, hi int64) (int64, er
 // times select.
 type neighbours struct {
 	*DB
+	span   span
 	filter audit.Filter
 	lo, hi int64
 }
@@ -128,8 +142,12 @@ func (n neighbours) next(ctx context.Context, lo, hi int64, limit int, oldest bo
 		}
 		return l, nil
 	}
+	var kept bool
 	err = n.pool.QueryRow(ctx, nextSQL[ordered{locateShape(k.kind, n.filter.Decision), oldest}], n.hot,
-		k.user, k.action, lo, hi, limit).Scan(&l.ids, &l.from, &l.to)
+		k.user, k.action, lo, hi, limit, n.span.first.id, n.span.first.at).Scan(&l.ids, &l.from, &l.to, &kept)
+	if err == nil && !kept {
+		err = errDropped
+	}
 	if err != nil {
 		return l, fmt.Errorf("find the next entries: %w", err)
 	}
@@ -155,7 +173,7 @@ func makeNextSQL() map[ordered]string {
 }
 
 // sql is the statement of next. Its parameters are the user, the action, the first and
-// the last id of the range, and the limit.
+// the last id of the range, the limit, and the span's first entry.
 //
 // near is the block of the key that ends nearest to where the entries begin. far is the
 // first one behind it by which so many more have been counted as are asked for: what is
@@ -171,7 +189,7 @@ WITH near AS MATERIALIZED (
 	SELECT array(SELECT id FROM (SELECT id FROM ($entries) AS e ORDER BY id $order LIMIT $5) AS f ORDER BY id DESC) AS ids
 )
 SELECT ids, (SELECT at FROM audit_rank WHERE $log AND id <= ids[cardinality(ids)] ORDER BY id DESC LIMIT 1),
-	(SELECT at FROM audit_rank WHERE $log AND id >= ids[1] ORDER BY id LIMIT 1)
+	(SELECT at FROM audit_rank WHERE $log AND id >= ids[1] ORDER BY id LIMIT 1), $kept
 FROM page`
 	order, near, far := "DESC", "id <= $4::bigint ORDER BY id DESC", "$count <= near.n - $5::int ORDER BY $count DESC"
 	lo, hi := "greatest($3::bigint, (SELECT id FROM far) + 1)", "$4"
@@ -180,5 +198,5 @@ FROM page`
 		lo, hi = "$3", "least($4::bigint, (SELECT id FROM far))"
 	}
 	return strings.NewReplacer("$count", o.count(), "$blocks", o.kind.blocks("$1::uuid", "$2::text"), "$near", near,
-		"$far", strings.ReplaceAll(far, "$count", o.count()), "$entries", o.ids(order, "$1", "$2", lo, hi), "$order", order, "$log", logBlocks).Replace(text)
+		"$far", strings.ReplaceAll(far, "$count", o.count()), "$entries", o.ids(order, "$1", "$2", lo, hi), "$order", order, "$log", logBlocks, "$kept", keptFirst("$6", "$7")).Replace(text)
 }
