@@ -46,6 +46,9 @@ type cli struct {
 	Settings struct {
 		Salt settingsSaltCmd `cmd:"" help:"Set how the Salt master is reached; only what is given changes."`
 	} `cmd:"" help:"Settings, at the command line. Each change leaves its row in the log."`
+	Archive struct {
+		Verify archiveVerifyCmd `cmd:"" help:"Read an archive and hold it against its manifest, line by line."`
+	} `cmd:"" help:"What was archived before it was dropped from the log."`
 	Version struct{} `cmd:"" help:"Print the version."`
 	Help    struct{} `cmd:"" help:"Print this help."`
 }
@@ -102,6 +105,8 @@ func run(ctx context.Context, args []string, io streams) int {
 		err = c.User.Passwd.run(ctx, &c.common, io)
 	case "settings salt":
 		err = c.Settings.Salt.run(ctx, &c.common, io)
+	case "archive verify <file>":
+		err = c.Archive.Verify.run(ctx, io)
 	case "version":
 		_, err = fmt.Fprintln(io.out, version())
 	case "help":

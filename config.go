@@ -46,10 +46,14 @@ type common struct {
 	BootstrapAdminUsername string `env:"BOOTSTRAP_ADMIN_USERNAME" default:"admin" group:"sessions" help:"Name of the first user, made when there is none."`
 	BootstrapAdminPassword string `env:"BOOTSTRAP_ADMIN_PASSWORD" group:"sessions" help:"The first user's password, 8 to 1024 characters. Unset: a random one, shown once, to be changed at the first sign-in."`
 
-	AuditAuditReads   bool     `env:"AUDIT_AUDIT_READS" default:"true" negatable:"" group:"log" help:"Record allowed reads of the log itself. Denials always are."`
-	RefusalsPerMinute int      `env:"REFUSALS_PER_MINUTE" default:"60" group:"log" help:"Refusals without a session that are recorded one by one, per minute and address; the rest is turned away and counted."`
-	TrustedProxies    prefixes `env:"TRUSTED_PROXIES" group:"serving" help:"CIDRs of proxies whose X-Forwarded-For counts, comma separated."`
-	AllowedOrigins    []string `env:"ALLOWED_ORIGINS" group:"serving" help:"Origins of frontends elsewhere, comma separated: CORS with credentials."`
+	AuditAuditReads    bool   `env:"AUDIT_AUDIT_READS" default:"true" negatable:"" group:"log" help:"Record allowed reads of the log itself. Denials always are."`
+	RefusalsPerMinute  int    `env:"REFUSALS_PER_MINUTE" default:"60" group:"log" help:"Refusals without a session that are recorded one by one, per minute and address; the rest is turned away and counted."`
+	AuditRetentionDays int    `env:"AUDIT_RETENTION_DAYS" default:"0" group:"log" help:"Drop whole months once all of them is older than so many days; 0 keeps everything."`
+	AuditArchiveDir    string `env:"AUDIT_ARCHIVE_DIR" group:"log" help:"Folder that each month is archived to before it is dropped. Unset: there is no archive."`
+	AuditDiskBytes     int64  `env:"AUDIT_DISK_BYTES" default:"0" group:"log" help:"How much the database may take, to be warned from 80 % on. 0: the disk that HALITE_DATA_DIR is on; with DATABASE_URL it is not known."`
+
+	TrustedProxies prefixes `env:"TRUSTED_PROXIES" group:"serving" help:"CIDRs of proxies whose X-Forwarded-For counts, comma separated."`
+	AllowedOrigins []string `env:"ALLOWED_ORIGINS" group:"serving" help:"Origins of frontends elsewhere, comma separated: CORS with credentials."`
 
 	LogLevel  string `env:"LOG_LEVEL" default:"info" group:"log" help:"Least level of the server's own log: debug, info, warn, error."`
 	LogFormat string `env:"LOG_FORMAT" default:"text" group:"log" help:"Form of the server's own log: text, json."`
@@ -105,6 +109,12 @@ func (c *common) Validate() error {
 	}
 	if c.RefusalsPerMinute < 1 {
 		bad("REFUSALS_PER_MINUTE", "must be 1 or more")
+	}
+	if c.AuditRetentionDays < 0 || c.AuditRetentionDays > 36_500 {
+		bad("AUDIT_RETENTION_DAYS", "must be from 0 (keep everything) to 36500")
+	}
+	if c.AuditDiskBytes < 0 {
+		bad("AUDIT_DISK_BYTES", "must be 0 (not known) or more")
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		bad("LOG_LEVEL", "must be debug, info, warn or error")

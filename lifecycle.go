@@ -47,6 +47,7 @@ func (l *lifecycle) record(ctx context.Context, action string, args map[string]a
 func (l *lifecycle) start(ctx context.Context, c *common) error {
 	return l.record(ctx, "server.start", map[string]any{
 		"version": version(), "audit_reads": c.AuditAuditReads, "refusals_per_minute": c.RefusalsPerMinute,
+		"retention_days": c.AuditRetentionDays, "archived": c.AuditArchiveDir != "",
 	})
 }
 

@@ -28,6 +28,7 @@ import (
 	"halite/internal/guard"
 	"halite/internal/httpapi"
 	"halite/internal/merkle"
+	"halite/internal/retention"
 	"halite/internal/seal"
 	"halite/internal/settings"
 	"halite/internal/tree"
@@ -58,10 +59,11 @@ type core struct {
 	settings  *settings.Service
 	dispatch  *dispatch.Service
 	cursors   *cursor.Signer
-	signing   []*merkle.Key   // of checkpoints, the log's own first
-	accepted  []note.Verifier // whose signatures count beside
-	tree      *tree.Keeper    // nil: another process looks after it
-	last      func() // called when nothing but the recorder is left; nil: nothing to do
+	signing   []*merkle.Key     // of checkpoints, the log's own first
+	accepted  []note.Verifier   // whose signatures count beside
+	tree      *tree.Keeper      // nil: another process looks after it
+	retention *retention.Keeper // of servers
+	last      func()            // called when nothing but the recorder is left; nil: nothing to do
 }
 
 // openCore opens the database and starts what stands on it. close ends all of it in
@@ -155,11 +157,14 @@ func serve(ctx context.Context, c *common, io streams) error {
 	}
 	k.tree = tree.New(tree.Config{Store: k.store, Gate: k.guard, Logger: logger, Keys: k.signing, Accepted: k.accepted})
 	k.tree.Start(ctx)
+	life := newLifecycle(k.guard, logger)
+	if k.retention, err = newRetention(c, k, where, life, logger); err != nil {
+		return err
+	}
 	handler, err := newHandler(c, k, logger)
 	if err != nil {
 		return err
 	}
-	life := newLifecycle(k.guard, logger)
 	if err := life.start(ctx, c); err != nil {
 		return fmt.Errorf("record the start: %w", err)
 	}
@@ -190,6 +195,8 @@ func serve(ctx context.Context, c *common, io streams) error {
 	})
 	defer partitions.Stop()
 	defer k.store.KeepRank()()
+	k.retention.Start()
+	defer k.retention.Stop()
 
 	select {
 	case <-ctx.Done():
@@ -207,10 +214,30 @@ func serve(ctx context.Context, c *common, io streams) error {
 	return err
 }
 
+// newRetention prepares what drops old entries. A folder for archives that cannot be written
+// to is found out at the start, not when it is needed.
+func newRetention(c *common, k *core, where place, life *lifecycle, logger *slog.Logger) (*retention.Keeper, error) {
+	if c.AuditArchiveDir != "" {
+		if err := retention.CheckDir(c.AuditArchiveDir); err != nil {
+			return nil, fmt.Errorf("AUDIT_ARCHIVE_DIR must be a folder that can be written to: %w", err)
+		}
+	}
+	var disk retention.Disk = retention.UnknownDisk
+	switch {
+	case c.AuditDiskBytes > 0:
+		disk = retention.LimitedDisk(c.AuditDiskBytes, k.store)
+	case where.dataDir != "":
+		disk = retention.FolderDisk(where.dataDir)
+	}
+	return retention.New(retention.Config{
+		Store: k.store, Guard: k.guard, Days: c.AuditRetentionDays, Dir: c.AuditArchiveDir, Disk: disk, As: life.caller, Logger: logger,
+	}), nil
+}
+
 func newHandler(c *common, k *core, logger *slog.Logger) (http.Handler, error) {
 	gql, err := graph.NewHandler(&graph.Resolver{
 		Log: k.store, Intents: k.store, Guard: k.guard, Auth: k.auth, Directory: k.directory, Settings: k.settings, Dispatch: k.dispatch,
-		Cursors: k.cursors,
+		Cursors: k.cursors, Retention: k.retention,
 	}, logger)
 	if err != nil {
 		return nil, err
@@ -236,7 +263,7 @@ func (k *core) checks(ctx context.Context, logger *slog.Logger) []httpapi.Check 
 	}
 	sealed := k.tree.Status(ctx)
 	salt, bad := k.settings.Check(ctx)
-	return []httpapi.Check{
+	checks := []httpapi.Check{
 		{Name: "db", Result: "ok"},
 		{Name: "append_only", Result: h.AppendOnly, Bad: h.AppendOnly != "ok" && h.AppendOnly != "trigger only"},
 		{Name: "durable", Result: h.Durable, Bad: h.Durable != "ok"},
@@ -245,4 +272,8 @@ func (k *core) checks(ctx context.Context, logger *slog.Logger) []httpapi.Check 
 		{Name: "checkpoint", Result: sealed.Checkpoint, Bad: sealed.CheckpointBad},
 		{Name: "salt", Result: salt, Bad: bad},
 	}
+	if disk, bad := k.retention.CheckDisk(ctx); disk != "" {
+		checks = append(checks, httpapi.Check{Name: "disk", Result: disk, Bad: bad})
+	}
+	return checks
 }

@@ -44,6 +44,8 @@ type Store interface {
 	// until the Drop is closed. archive is nil if there is none. Errors are ErrBusy and
 	// ErrDropped.
 	BeginDrop(ctx context.Context, p Partition, archive *Archived) (Drop, error)
+	// Size measures the log.
+	Size(ctx context.Context) (Size, error)
 }
 
 // Drop is a partition that is about to be dropped. Its Change runs in the transaction of
