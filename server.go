@@ -132,6 +132,11 @@ func serve(ctx context.Context, c *common, io streams) error {
 		return fmt.Errorf("LISTEN_HOST, LISTEN_PORT: %w", err)
 	}
 	defer func() { _ = listener.Close() }()
+	if c.AuditArchiveDir != "" { // found out now, not when a month is to be archived
+		if err := retention.CheckDir(c.AuditArchiveDir); err != nil {
+			return fmt.Errorf("AUDIT_ARCHIVE_DIR must be a folder that can be written to: %w", err)
+		}
+	}
 	where, closePlace, err := c.open(ctx, logger)
 	if err != nil {
 		return err
@@ -158,9 +163,7 @@ func serve(ctx context.Context, c *common, io streams) error {
 	k.tree = tree.New(tree.Config{Store: k.store, Gate: k.guard, Logger: logger, Keys: k.signing, Accepted: k.accepted})
 	k.tree.Start(ctx)
 	life := newLifecycle(k.guard, logger)
-	if k.retention, err = newRetention(c, k, where, life, logger); err != nil {
-		return err
-	}
+	k.retention = newRetention(c, k, where, life, logger)
 	handler, err := newHandler(c, k, logger)
 	if err != nil {
 		return err
@@ -214,14 +217,8 @@ func serve(ctx context.Context, c *common, io streams) error {
 	return err
 }
 
-// newRetention prepares what drops old entries. A folder for archives that cannot be written
-// to is found out at the start, not when it is needed.
-func newRetention(c *common, k *core, where place, life *lifecycle, logger *slog.Logger) (*retention.Keeper, error) {
-	if c.AuditArchiveDir != "" {
-		if err := retention.CheckDir(c.AuditArchiveDir); err != nil {
-			return nil, fmt.Errorf("AUDIT_ARCHIVE_DIR must be a folder that can be written to: %w", err)
-		}
-	}
+// newRetention prepares what drops old entries.
+func newRetention(c *common, k *core, where place, life *lifecycle, logger *slog.Logger) *retention.Keeper {
 	var disk retention.Disk = retention.UnknownDisk
 	switch {
 	case c.AuditDiskBytes > 0:
@@ -231,7 +228,7 @@ func newRetention(c *common, k *core, where place, life *lifecycle, logger *slog
 	}
 	return retention.New(retention.Config{
 		Store: k.store, Guard: k.guard, Days: c.AuditRetentionDays, Dir: c.AuditArchiveDir, Disk: disk, As: life.caller, Logger: logger,
-	}), nil
+	})
 }
 
 func newHandler(c *common, k *core, logger *slog.Logger) (http.Handler, error) {
