@@ -29,7 +29,7 @@ func TestRetentionOfAServer(t *testing.T) {
 	w.instance = w.start(t, database, "AUDIT_RETENTION_DAYS=45", "AUDIT_ARCHIVE_DIR="+dir, "AUDIT_DISK_BYTES=1000")
 	// Between 45 days and five months ago some three months have ended.
 	eventually(t, "old months are dropped", func() bool { return w.text(t, "SELECT count(*) >= 2 FROM audit_retention") == "true" })
-	if r := w.Do(t, http.MethodGet, "/readyz", ""); r.Status != http.StatusOK || !strings.Contains(string(r.Body), `"status":"degraded"`) || !strings.Contains(string(r.Body), `"disk":"warning: 100 % in use"`) {
+	if r := w.Do(t, http.MethodGet, "/readyz", ""); r.Status != http.StatusOK || !strings.Contains(r.Body, `"status":"degraded"`) || !strings.Contains(r.Body, `"disk":"warning: 100 % in use"`) {
 		t.Errorf("/readyz: %d %s", r.Status, r.Body)
 	}
 	w.stop(t)
