@@ -188,7 +188,7 @@ func (x *drop) Change(ctx context.Context, change func(context.Context) error, r
 func (x *drop) change(ctx context.Context, change func(context.Context) error, row func(error) audit.Entry) (e audit.Entry, a appended, err error) {
 	cerr := pgx.BeginFunc(ctx, x.tx, func(pgx.Tx) error { return change(ctx) }) // a savepoint
 	e = audit.Storable(row(cerr))
-	if a, err = appendEntries(ctx, x.tx.Conn(), []*audit.Entry{&e}); err != nil || cerr != nil {
+	if a, err = x.db.appendEntries(ctx, x.tx.Conn(), []*audit.Entry{&e}); err != nil || cerr != nil {
 		return e, a, err
 	}
 	var file, sum any

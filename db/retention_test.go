@@ -235,10 +235,10 @@ func TestReadWhileDropping(t *testing.T) {
 		})
 	}
 	for w := range 2 {
-		rnd := rand.New(rand.NewPCG(uint64(w), 3))
-		background(func() error { _, err := recorder.Record(randomEntry(rnd)); return err })
+		ours, theirs := rand.New(rand.NewPCG(uint64(w), 3)), rand.New(rand.NewPCG(uint64(w), 5))
+		background(func() error { _, err := recorder.Record(randomEntry(ours)); return err })
 		background(func() error {
-			_, err := h.Change(t.Context(), func(context.Context) error { return nil }, func(error) audit.Entry { return randomEntry(rnd) })
+			_, err := h.Change(t.Context(), func(context.Context) error { return nil }, func(error) audit.Entry { return randomEntry(theirs) })
 			return err
 		})
 	}
