@@ -160,7 +160,7 @@ func serve(ctx context.Context, c *common, io streams) error {
 	if err := k.settings.Renew(ctx); err != nil {
 		return err
 	}
-	k.tree = tree.New(tree.Config{Store: k.store, Gate: k.guard, Logger: logger, Keys: k.signing, Accepted: k.accepted})
+	k.tree = tree.New(tree.Config{Store: k.store, Gate: k.guard, Logger: logger, Keys: k.signing, Accepted: k.accepted, Retained: k.store.Retained})
 	k.tree.Start(ctx)
 	life := newLifecycle(k.guard, logger)
 	k.retention = newRetention(c, k, where, life, logger)

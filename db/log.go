@@ -154,7 +154,7 @@ func (d *DB) entries(ctx context.Context, s span, n int, sql string, args ...any
 // checkKept returns errDropped if the first entry of s is not there any more.
 func (d *DB) checkKept(ctx context.Context, s span) error {
 	var kept bool
-	err := d.pool.QueryRow(ctx, "SELECT "+keptFirst("$1", "$2"), pgx.QueryExecModeCacheStatement, s.first.id, s.first.at).Scan(&kept)
+	err := d.pool.QueryRow(ctx, "SELECT "+keptFirst("$1", "$2"), d.hot, s.first.id, s.first.at).Scan(&kept)
 	if err == nil && !kept {
 		err = errDropped
 	}

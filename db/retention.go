@@ -90,8 +90,9 @@ func (d *DB) measure(ctx context.Context, p *retention.Partition, limit time.Tim
 	if !p.LastAt.Before(limit) {
 		return nil
 	}
-	var rows, first int64
-	err = d.opool.QueryRow(ctx, `SELECT (SELECT count(*) FROM `+table+`), (SELECT id FROM audit_log ORDER BY id LIMIT 1)`).Scan(&rows, &first)
+	var rows, first, sealed, wrong int64
+	err = d.opool.QueryRow(ctx, `SELECT (SELECT count(*) FROM `+table+`), (SELECT id FROM audit_log ORDER BY id LIMIT 1),
+		(SELECT size FROM tree_head), (SELECT coalesce(min(id), 0) FROM tree_mismatch WHERE id <= $1)`, p.LastID).Scan(&rows, &first, &sealed, &wrong)
 	switch {
 	case err != nil:
 		return err
@@ -99,8 +100,21 @@ func (d *DB) measure(ctx context.Context, p *retention.Partition, limit time.Tim
 		return fmt.Errorf("it begins with entry %d, the log with entry %d: nothing is dropped", p.FirstID, first)
 	case rows != p.Rows():
 		return fmt.Errorf("there are %d entries between %d and %d: nothing is dropped", rows, p.FirstID, p.LastID)
+	case sealed < p.LastID:
+		return fmt.Errorf("the log is sealed up to entry %d only: nothing is dropped", sealed)
+	case wrong != 0:
+		return fmt.Errorf("entry %d is not as it was sealed: what shows it is not dropped", wrong)
 	}
 	return nil
+}
+
+// Retained implements tree.Config: the last id that was dropped, with all before it.
+func (d *DB) Retained(ctx context.Context) (through int64, err error) {
+	err = d.pool.QueryRow(ctx, "SELECT coalesce(max(last_id), 0) FROM audit_retention", d.hot).Scan(&through)
+	if err != nil {
+		return 0, fmt.Errorf("what was dropped: %w", err)
+	}
+	return through, nil
 }
 
 // drop is a transaction of the owner that has the log for itself.

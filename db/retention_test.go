@@ -19,11 +19,21 @@ import (
 	"halite/internal/audit"
 	"halite/internal/pgtest"
 	"halite/internal/retention"
+	"halite/internal/tree"
 )
+
+// seal seals all of the log: what is not sealed is not dropped.
+func seal(tb testing.TB, d *db.DB) {
+	tb.Helper()
+	k := tree.New(tree.Config{Store: d, Logger: pgtest.Quiet})
+	k.Start(tb.Context())
+	k.Stop()
+}
 
 // dropOldest drops the oldest partition that is older than a day. There must be one.
 func dropOldest(tb testing.TB, d *db.DB, archive *retention.Archived) (retention.Partition, audit.Entry) {
 	tb.Helper()
+	seal(tb, d)
 	p, ok, err := d.OldestPartition(tb.Context(), 1, time.Now())
 	if err != nil || !ok {
 		tb.Fatalf("the oldest partition: %+v, %t, %v", p, ok, err)
@@ -112,6 +122,15 @@ func TestNothingToDrop(t *testing.T) {
 	}
 	h.write(t, 5, 0)
 	h.write(t, 5, 1)
+	if _, ok, err := h.OldestPartition(t.Context(), 1, time.Now()); ok || err == nil || !strings.Contains(err.Error(), "sealed up to entry 0 only") {
+		t.Errorf("not sealed: %t, %v", ok, err)
+	}
+	seal(t, h.DB)
+	exec(t, h.owner, "INSERT INTO tree_mismatch (kind, id, detail) VALUES ('changed', 5, 'x')")
+	if _, ok, err := h.OldestPartition(t.Context(), 1, time.Now()); ok || err == nil || !strings.Contains(err.Error(), "entry 5 is not as it was sealed") {
+		t.Errorf("not as it was sealed: %t, %v", ok, err)
+	}
+	exec(t, h.owner, "DELETE FROM tree_mismatch")
 	age := int(time.Since(h.kept[4].At) / (24 * time.Hour))
 	for _, c := range []struct {
 		what string
@@ -149,6 +168,7 @@ func TestDropWaits(t *testing.T) {
 	h := newHistory(t)
 	h.write(t, 5, 0)
 	h.write(t, 5, -1)
+	seal(t, h.DB)
 	p, ok, err := h.OldestPartition(t.Context(), 1, time.Now())
 	if err != nil || !ok {
 		t.Fatal(ok, err)

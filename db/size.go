@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"halite/internal/retention"
 )
 
@@ -29,7 +27,7 @@ func (d *DB) size(ctx context.Context) (out retention.Size, err error) {
 	var now time.Time
 	// What is dropped meanwhile has no size: NULL.
 	err = d.pool.QueryRow(ctx, `SELECT clock_timestamp(), (SELECT coalesce(sum(pg_total_relation_size(inhrelid)), 0)::bigint FROM pg_inherits
-		WHERE inhparent = 'public.audit_log'::regclass), pg_database_size(current_database())`, pgx.QueryExecModeCacheStatement).Scan(&now, &out.Bytes, &out.DatabaseBytes)
+		WHERE inhparent = 'public.audit_log'::regclass), pg_database_size(current_database())`, d.hot).Scan(&now, &out.Bytes, &out.DatabaseBytes)
 	if err != nil {
 		return out, err
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"os"
@@ -47,6 +48,10 @@ func ensureArchive(ctx context.Context, log audit.Reader, dir string, p Partitio
 	return m, err
 }
 
+// ErrMissing says that entries of a partition are not there: it is neither archived nor
+// dropped.
+var ErrMissing = errors.New("entries of the partition are missing")
+
 // writeArchive writes all of p to dir: NDJSON as an export has it, its footer included,
 // compressed with zstd; then the manifest.
 func writeArchive(ctx context.Context, log audit.Reader, dir string, p Partition) error {
@@ -71,7 +76,10 @@ func writeArchive(ctx context.Context, log audit.Reader, dir string, p Partition
 			return err
 		}
 		w := export.NewWriter(io.MultiWriter(z, content, blocks), export.NDJSON)
-		err = export.Copy(ctx, log, export.Range{First: p.FirstID, Last: p.LastID}, w, nil)
+		missing, err := export.Copy(ctx, log, export.Range{First: p.FirstID, Last: p.LastID}, w, nil)
+		if err == nil && len(missing) > 0 {
+			err = fmt.Errorf("%w: those from %d to %d", ErrMissing, missing[0].First, missing[0].Last)
+		}
 		if err == nil {
 			err = w.Close(export.Footer{FirstID: p.FirstID, LastID: p.LastID, At: time.Now().UTC()})
 		}

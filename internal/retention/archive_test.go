@@ -39,10 +39,12 @@ func TestArchive(t *testing.T) {
 	if err != nil || int64(len(entries)) != m.Count {
 		t.Fatal(len(entries), err)
 	}
-	for i := range entries {
-		if want := string(export.AppendEntry(nil, &entries[i])) + "\n"; string(lines[i]) != want {
-			t.Fatalf("line %d is %s, want %s", i+1, lines[i], want)
-		}
+	var want bytes.Buffer
+	if err := export.NewWriter(&want, export.NDJSON).Write(entries); err != nil {
+		t.Fatal(err)
+	}
+	if got := bytes.Join(lines[:m.Count], nil); string(got) != want.String() {
+		t.Fatalf("the lines are\n%.2000s\nwant\n%.2000s", got, want.String())
 	}
 	for _, name := range []string{m.File, strings.Replace(m.File, ".ndjson.zst", ".manifest.json", 1)} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
@@ -159,7 +161,7 @@ func TestArchiveRefused(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	if _, err := retention.EnsureArchive(t.Context(), w.DB, dir, p); !errors.Is(err, export.ErrGone) {
+	if _, err := retention.EnsureArchive(t.Context(), w.DB, dir, p); !errors.Is(err, retention.ErrMissing) {
 		t.Errorf("%v", err)
 	}
 	if dropped, err := w.keeper(w.DB, dir).DropOldest(t.Context()); dropped || err == nil {

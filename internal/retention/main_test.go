@@ -15,6 +15,7 @@ import (
 	"halite/internal/guard"
 	"halite/internal/pgtest"
 	"halite/internal/retention"
+	"halite/internal/tree"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m, false) }
@@ -43,8 +44,17 @@ func newWorld(t *testing.T, rows int64, months int) *world {
 	w.DB = pgtest.OpenURL(t, w.url)
 	w.owner = pgtest.Conn(t, w.url, "halite")
 	w.guard = newGuard(t, w.DB)
+	seal(t, w.DB)
 	w.before = w.texts(t, "SELECT l::text FROM audit_log AS l ORDER BY id")
 	return w
+}
+
+// seal seals all of the log: what is not sealed is not dropped.
+func seal(t *testing.T, d *db.DB) {
+	t.Helper()
+	k := tree.New(tree.Config{Store: d, Logger: pgtest.Quiet})
+	k.Start(t.Context())
+	k.Stop()
 }
 
 func newGuard(t *testing.T, d *db.DB) *guard.Guard {
