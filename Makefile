@@ -81,10 +81,11 @@ generate: ## Regenerate the GraphQL code and format
 
 .PHONY: bench
 bench: test-setup ## Run the benchmarks (BENCH_ROWS=10000000 for a large log); figures are in docs/performance.md
-	go test -run '^$$' -bench . -benchmem ./internal/policy ./internal/cursor
+	go test -run '^$$' -bench . -benchmem ./internal/policy ./internal/cursor ./internal/merkle
 	go test -run '^$$' -bench . -benchtime 1x ./graph
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./db
 	go test -run '^$$' -bench Archive -benchtime 1x ./internal/retention
+	go test -run '^$$' -bench Sealing -benchtime 1x -timeout 30m ./internal/tree
 	go test -run '^$$' -bench 'Depth|Export' -benchtime 1x -timeout 90m ./internal/httpapi
 
 FUZZ_EXECUTIONS ?= 1000000
