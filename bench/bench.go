@@ -180,7 +180,9 @@ func (b *bench) recorded(ctx context.Context) error {
 // decisions measures decisions that leave a row, beside single commits of such rows.
 func (b *bench) decisions(ctx context.Context) error {
 	b.memory()
-	b.stack.stopPeers()
+	if p := b.stack.peers[postGraphile]; p != nil {
+		p.end()
+	}
 	b.stack.off.end()
 	if err := b.stack.psql(ctx, "plain.sql"); err != nil {
 		return err
@@ -195,15 +197,19 @@ func (b *bench) decisions(ctx context.Context) error {
 	allowed := newTarget(on.addr, http.MethodPost, "/graphql", on.admin, `{"query": "{ openIntents(limit: 1) { id } }"}`)
 	allowed.holds = []byte(`"openIntents":[]`)
 	for _, callers := range []int{1, 8, 64, 512} {
-		clients := min(callers, 64) // PostgreSQL takes a hundred connections
+		clients := min(callers, 40) // PostgreSQL takes a hundred connections in all
 		before, err := b.total(ctx)
 		if err != nil {
 			return err
 		}
-		if err := b.turns(ctx, "decisions", fmt.Sprint(callers), []line{
-			b.asking("denied", on, denied, callers), b.asking("allowed", on, allowed, callers),
-			{pgBench, clients, func(ctx context.Context) (round, error) { return b.stack.runBench(ctx, insert, clients) }},
-		}); err != nil {
+		lines := []line{b.asking("denied", on, denied, callers), b.asking("allowed", on, allowed, callers)}
+		if p := b.stack.peers[mercurius]; p != nil {
+			record := newTarget(p.addr, http.MethodPost, "/graphql", "", recordBody)
+			record.holds = []byte(`"record":"`)
+			lines = append(lines, b.asking(mercurius, p, record, callers))
+		}
+		lines = append(lines, line{pgBench, clients, func(ctx context.Context) (round, error) { return b.stack.runBench(ctx, insert, clients) }})
+		if err := b.turns(ctx, "decisions", fmt.Sprint(callers), lines); err != nil {
 			return err
 		}
 		after, err := b.total(ctx)
@@ -218,6 +224,9 @@ func (b *bench) decisions(ctx context.Context) error {
 	b.memory()
 	return nil
 }
+
+// recordBody asks Mercurius to write a row of its own.
+const recordBody = `{"query": "mutation { record(action: \"audit.get\", resource: \"audit:1\", decision: \"deny\", resultCode: 403) }"}`
 
 // total is how many entries the log has.
 func (b *bench) total(ctx context.Context) (int64, error) {

@@ -43,7 +43,7 @@ func (s *stack) machine(ctx context.Context) machine {
 			m.Versions[name] = strings.TrimSpace(string(out))
 		}
 	}
-	say("PostgreSQL", "psql", "-XAtd", s.pg.URL(), "-c", "SHOW server_version")
+	say("PostgreSQL", s.programs["psql"], "-XAtd", s.pg.URL(), "-c", "SHOW server_version")
 	if node, err := s.node(); err == nil && s.plan.peers != "" {
 		say("Node.js", node, "--version")
 	}

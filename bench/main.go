@@ -18,14 +18,15 @@ import (
 
 // plan is what is to be measured, and how long.
 type plan struct {
-	rows   int64
-	seed   uint64
-	months int
-	rounds int
-	slot   time.Duration // how long a server is asked in a round
-	binary string        // halite
-	peers  string        // folder of the peers' servers; empty: without them
-	data   string        // folder of the database; empty: a temporary one
+	rows      int64
+	seed      uint64
+	months    int
+	rounds    int
+	slot      time.Duration // how long a server is asked in a round
+	binary    string        // halite
+	peers     string        // folder of the peers' servers; empty: without them
+	processes int           // of each peer
+	data      string        // folder of the database; empty: a temporary one
 }
 
 func main() {
@@ -47,13 +48,14 @@ func run(ctx context.Context) error {
 	flag.DurationVar(&p.slot, "slot", 800*time.Millisecond, "how long each server is asked in a round")
 	flag.StringVar(&p.binary, "halite", "bin/halite", "the program to measure")
 	flag.StringVar(&p.peers, "peers", "bench/peers", "folder of the peers' servers; empty: without them")
+	flag.IntVar(&p.processes, "processes", 1, "processes of each peer: Node.js computes with one core in each")
 	flag.StringVar(&p.data, "data", "", "folder of the database, kept and used again; empty: a temporary one")
 	results := flag.String("results", "bench/results", "folder of what was measured")
 	from := flag.String("from", "", "print and publish this file of an earlier run, and measure nothing")
 	publish := flag.Bool("publish", false, "write docs/benchmark/*.svg and the tables of docs/performance.md; refused if the machine was busy")
 	flag.Parse()
-	if p.rows < 1_100 || p.rounds < 1 || p.slot < 50*time.Millisecond || flag.NArg() > 0 {
-		return errors.New("-rows must be 1100 or more, -rounds 1 or more, -slot 50ms or more, and nothing besides")
+	if p.rows < 1_100 || p.rounds < 1 || p.processes < 1 || p.slot < 50*time.Millisecond || flag.NArg() > 0 {
+		return errors.New("-rows must be 1100 or more, -rounds and -processes 1 or more, -slot 50ms or more, and nothing besides")
 	}
 	var r *report
 	var err error

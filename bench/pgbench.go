@@ -37,7 +37,7 @@ func (s *stack) psql(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if out, err := exec.CommandContext(ctx, "psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", u, "-f", path).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, s.programs["psql"], "-Xq", "-v", "ON_ERROR_STOP=1", "-d", u, "-f", path).CombinedOutput(); err != nil {
 		return fmt.Errorf("psql: %w: %s", err, out)
 	}
 	return nil
@@ -76,7 +76,7 @@ func (s *stack) runBench(ctx context.Context, path string, clients int) (round, 
 	}
 	seconds := max(1, int(s.slot.Seconds()+0.5))
 	before := processes()
-	cmd := exec.CommandContext(ctx, "pgbench", "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", strconv.Itoa(min(clients, 2)),
+	cmd := exec.CommandContext(ctx, s.programs["pgbench"], "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", strconv.Itoa(min(clients, 2)),
 		"-T", strconv.Itoa(seconds), "-f", path, u)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

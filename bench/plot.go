@@ -154,6 +154,6 @@ func (r *report) plots() map[string]string {
 	return map[string]string{
 		"depth.svg":     plot{Title: "A page of 50 at depth, of " + of, Unit: "median ms by offset", X: without("", depths), Lines: lines(byDepth, depths, all, (*series).p50)}.svg(),
 		"totals.svg":    plot{Title: "A page of 50 with its total, of " + of, Unit: "pages a second", X: without(", with total", totals), Bars: true, Lines: lines(withTotals, totals, all, (*series).rate)}.svg(),
-		"decisions.svg": plot{Title: "Durable decisions, over HTTP", Unit: "decisions a second by callers", X: callers, Lines: lines("decisions", callers, []string{"denied", "allowed", pgBench}, (*series).rate)}.svg(),
+		"decisions.svg": plot{Title: "Durable decisions, and plain rows committed one by one", Unit: "decisions a second by callers", X: callers, Lines: lines("decisions", callers, []string{"denied", "allowed", mercurius, pgBench}, (*series).rate)}.svg(),
 	}
 }

@@ -147,7 +147,7 @@ func (r *report) markdown() string {
 		{byFilter, "First pages by filter, without a total", []string{haliteGraphQL, postGraphile, mercurius}},
 		{withTotals, "First pages with their total", servers},
 		{"recorded", "What it costs to record reads of the log", []string{haliteGraphQL, haliteOn}},
-		{"decisions", "Durable decisions by callers, over HTTP, beside single commits of such rows", []string{"denied", "allowed", pgBench}},
+		{"decisions", "Durable decisions by callers, beside plain rows that are committed one by one (Mercurius, pgbench)", []string{"denied", "allowed", mercurius, pgBench}},
 	} {
 		r.table(p, t.group, t.title, t.servers)
 	}

@@ -28,7 +28,7 @@ const (
 // poolSize is how many connections a peer may have: as many as halite has for requests.
 const poolSize = 24
 
-const password = "measured-here" //nolint:gosec // of a database that is made up
+const password = "measured-here" // of a database that is made up
 
 // server is one that answers requests.
 type server struct {
@@ -45,8 +45,9 @@ type stack struct {
 	dir       string
 	temporary bool
 	pg        *pgembed.Server
-	postgres  int     // pid
-	load      float64 // of the machine before anything was started
+	postgres  int               // pid
+	programs  map[string]string // pgbench and psql, where they lie
+	load      float64           // of the machine before anything was started
 
 	off, on *server // halite that does not record reads of the log, and one that does
 	peers   map[string]*server
@@ -54,17 +55,12 @@ type stack struct {
 
 // startStack starts PostgreSQL and fills the log if it is new.
 func startStack(ctx context.Context, p plan) (_ *stack, err error) {
-	s := &stack{plan: p, dir: p.data, peers: map[string]*server{}, load: loadNow()}
+	s := &stack{plan: p, dir: p.data, peers: map[string]*server{}, programs: map[string]string{}, load: loadNow()}
 	for _, path := range []*string{&s.binary, &s.plan.peers, &s.dir} {
 		if *path != "" {
 			if *path, err = filepath.Abs(*path); err != nil {
 				return nil, err
 			}
-		}
-	}
-	for _, program := range []string{"pgbench", "psql"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return nil, fmt.Errorf("%s is needed: it comes with PostgreSQL's client programs (apt-get install postgresql-client postgresql-contrib)", program)
 		}
 	}
 	if s.dir == "" {
@@ -94,12 +90,31 @@ func startStack(ctx context.Context, p plan) (_ *stack, err error) {
 	if s.postgres, err = strconv.Atoi(first); err != nil {
 		return nil, err
 	}
+	for _, name := range []string{"pgbench", "psql"} {
+		if s.programs[name], err = s.program(ctx, name); err != nil {
+			return nil, err
+		}
+	}
 	if missing != nil {
 		if err = s.fill(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return s, s.serve(ctx)
+}
+
+// program finds one of PostgreSQL's own, beside the server that runs if it is there.
+func (s *stack) program(ctx context.Context, name string) (string, error) {
+	if exe, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(s.postgres), "exe")); err == nil {
+		if path := filepath.Join(filepath.Dir(exe), name); exec.CommandContext(ctx, path, "--version").Run() == nil {
+			return path, nil
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("%s is needed: it comes with the package postgresql or postgresql-contrib: %w", name, err)
+	}
+	return path, nil
 }
 
 func (s *stack) fill(ctx context.Context) error {
@@ -162,7 +177,7 @@ func (s *stack) stopPeers() {
 
 func (s *server) end() {
 	if s != nil {
-		s.process.stop()
+		s.stop()
 	}
 }
 
@@ -220,7 +235,7 @@ func (s *stack) startPeer(ctx context.Context, name string) (*server, error) {
 		return nil, err
 	}
 	p, err := spawn(ctx, []string{
-		"NODE_ENV=production", "GRAPHILE_ENV=production", "DATABASE_URL=" + s.pg.URL(), fmt.Sprintf("POOL=%d", poolSize), fmt.Sprintf("PORT=%d", port),
+		"NODE_ENV=production", "GRAPHILE_ENV=production", "DATABASE_URL=" + s.pg.URL(), fmt.Sprintf("POOL=%d", poolSize), fmt.Sprintf("PORT=%d", port), fmt.Sprintf("PROCESSES=%d", s.processes),
 	}, s.plan.peers, node, strings.ToLower(name)+".js")
 	if err != nil {
 		return nil, err
