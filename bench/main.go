@@ -61,8 +61,8 @@ func run(ctx context.Context) error {
 	var err error
 	if *from != "" {
 		r, err = readReport(*from)
-	} else if r, err = measure(ctx, p); err == nil {
-		err = r.save(filepath.Join(*results, r.Began.UTC().Format("20060102-150405")+".json"))
+	} else if r, err = measure(ctx, p); r != nil { // what was measured before a failure too
+		err = errors.Join(err, r.save(filepath.Join(*results, r.Began.UTC().Format("20060102-150405")+".json")))
 	}
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func measure(ctx context.Context, p plan) (_ *report, err error) {
 	} {
 		began := time.Now()
 		if err := step.do(ctx); err != nil {
-			return nil, fmt.Errorf("%s: %w", step.name, err)
+			return r, fmt.Errorf("%s: %w", step.name, err)
 		}
 		say("%s: %s", step.name, time.Since(began).Round(time.Second))
 	}

@@ -94,6 +94,13 @@ const (
 	endMark   = "<!-- bench: end -->\n"
 )
 
+// pictures shows the plots in the documentation.
+const pictures = `
+![Milliseconds of a page by depth](benchmark/depth.svg)
+![Pages a second with their total](benchmark/totals.svg)
+![Durable decisions a second by callers](benchmark/decisions.svg)
+`
+
 // publish writes the plots and puts the tables into the documentation.
 func (r *report) publish(docs string) error {
 	if r.Machine.Load >= quietLoad {
@@ -104,7 +111,7 @@ func (r *report) publish(docs string) error {
 	if err != nil {
 		return err
 	}
-	text, err := between(string(b), r.markdown())
+	text, err := between(string(b), r.markdown()+pictures)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -152,6 +159,7 @@ func (r *report) markdown() string {
 		r.table(p, t.group, t.title, t.servers)
 	}
 	r.rest(p)
+	r.better(p)
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
@@ -215,6 +223,32 @@ func (r *report) rest(p func(string, ...any)) {
 		p("| %s | %s | %s | %s | %s |", name, memory, start, cpu, share)
 	}
 }
+
+// better says where a peer answers more requests than we do.
+func (r *report) better(p func(string, ...any)) {
+	var out []string
+	for _, group := range []string{byDepth, byFilter, withTotals, "decisions"} {
+		for _, name := range r.cases(group) {
+			for _, peer := range []string{postGraphile, mercurius} {
+				us := r.find(group, name, haliteGraphQL)
+				if us == nil {
+					us = r.find(group, name, "denied")
+				}
+				if x := r.find(group, name, peer).ratio(us); x > 1 {
+					out = append(out, fmt.Sprintf("%s, %s: %s x", peer, strings.TrimSpace(groupNames[group]+name), figure(x)))
+				}
+			}
+		}
+	}
+	if len(out) == 0 {
+		p("\nNo peer answers more requests than halite in any case.")
+		return
+	}
+	p("\nWhere a peer answers more requests than halite:\n\n- %s", strings.Join(out, "\n- "))
+}
+
+// groupNames is what is put before a case's name where cases of all groups are listed.
+var groupNames = map[string]string{byFilter: "page without total, ", "decisions": "rows committed, callers: "}
 
 // figure writes a number with as many digits as mean something.
 func figure(v float64) string {

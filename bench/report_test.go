@@ -45,6 +45,15 @@ func TestGoals(t *testing.T) {
 	if !strings.Contains(r.markdown(), "| 101 MB | **no** |") {
 		t.Error("too much memory was not told")
 	}
+	r = sampleReport(1)
+	for _, s := range r.Groups[byFilter] {
+		if s.Server == mercurius && s.Case == "denied" {
+			s.Rounds = rated(150, 150).Rounds
+		}
+	}
+	if !strings.HasSuffix(r.markdown(), "\nWhere a peer answers more requests than halite:\n\n- Mercurius, page without total, denied: 1.50 x\n") {
+		t.Error("that a peer is better was not told")
+	}
 	if deep := sampleReport(1).deep(); deep != "offset 999,950" {
 		t.Errorf("the depth of a million is %q", deep)
 	}
@@ -66,7 +75,7 @@ func TestPublish(t *testing.T) {
 		}
 	}
 	text, err := os.ReadFile(path)
-	if want := "before\n" + beginMark + "\n" + r.markdown() + "\n" + endMark + "after\n"; err != nil || string(text) != want {
+	if want := "before\n" + beginMark + "\n" + r.markdown() + pictures + "\n" + endMark + "after\n"; err != nil || string(text) != want {
 		t.Errorf("%v\n%s", err, text)
 	}
 	for name := range r.plots() {
