@@ -95,8 +95,8 @@ func (b *bench) compare(ctx context.Context) error {
 }
 
 // rest reports whether REST and the SQL behind it are measured in this case: where the
-// others count too, and by depth, where counting costs nothing.
-func (c pageCase) rest() bool { return c.Group != byFilter }
+// others count too, and without a filter, where counting costs nothing.
+func (c pageCase) rest() bool { return c.Total || c.Filter == (filter{}) || c.Filter.Name == noFilter }
 
 // describe finds out what is in the log, and so what is asked for.
 func (b *bench) describe(ctx context.Context) error {
@@ -161,7 +161,7 @@ func (b *bench) pages(ctx context.Context) error {
 // recorded measures what it costs to record reads of the log.
 func (b *bench) recorded(ctx context.Context) error {
 	for _, c := range b.cases {
-		if c.Offset > 0 || c.Filter.Name != "" && (!c.Total || c.Filter.Name != "all" && c.Filter.Name != "top user") {
+		if c.Group == byDepth || c.Filter.Name != noFilter && (c.Filter.Name != "top user" || !c.Total) {
 			continue
 		}
 		c.Callers = 8

@@ -81,7 +81,7 @@ func measure(ctx context.Context, p plan) (_ *report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	r := &report{Began: time.Now(), Machine: s.machine(ctx), Rounds: p.rounds, Slot: p.slot}
+	r := &report{Began: time.Now(), Machine: s.machine(ctx), Rounds: p.rounds, Slot: p.slot, Processes: p.processes}
 	if r.Machine.Load >= quietLoad {
 		say("the machine is busy (load %.2f): good for trying, not for figures", r.Machine.Load)
 	}

@@ -15,14 +15,15 @@ import (
 
 // report is what was measured in a run.
 type report struct {
-	Began   time.Time
-	Machine machine
-	Rows    int64
-	Rounds  int
-	Slot    time.Duration
-	StartUp map[string][]float64 // milliseconds, by server
-	Memory  map[string]int64     // bytes at most, by server
-	Groups  map[string][]*series
+	Began     time.Time
+	Machine   machine
+	Rows      int64
+	Rounds    int
+	Slot      time.Duration
+	Processes int                  // of each peer
+	StartUp   map[string][]float64 // milliseconds, by server
+	Memory    map[string]int64     // bytes at most, by server
+	Groups    map[string][]*series
 }
 
 func (r *report) add(group string, s []*series) {
@@ -142,7 +143,7 @@ func (r *report) markdown() string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	m := r.Machine
-	p("%s, %s rows, %d rounds of %s. %d cores (%s), %s, load %.2f before. %s.\n", r.Began.UTC().Format(time.DateOnly), grouped(r.Rows), r.Rounds, r.Slot,
+	p("%s, %s rows, %d rounds of %s, %d process(es) a peer. %d cores (%s), %s, load %.2f before. %s.\n", r.Began.UTC().Format(time.DateOnly), grouped(r.Rows), r.Rounds, r.Slot, r.Processes,
 		m.Cores, m.CPU, m.System, m.Load, versions(m.Versions))
 	r.goals(p)
 	servers := []string{haliteGraphQL, haliteREST, postGraphile, mercurius, pgBench}
@@ -151,7 +152,7 @@ func (r *report) markdown() string {
 		servers      []string
 	}{
 		{byDepth, "Pages by depth, without a total (REST always has it)", servers},
-		{byFilter, "First pages by filter, without a total", []string{haliteGraphQL, postGraphile, mercurius}},
+		{byFilter, "First pages by filter, without a total (REST always has it)", servers},
 		{withTotals, "First pages with their total", servers},
 		{"recorded", "What it costs to record reads of the log", []string{haliteGraphQL, haliteOn}},
 		{"decisions", "Durable decisions by callers, beside plain rows that are committed one by one (Mercurius, pgbench)", []string{"denied", "allowed", mercurius, pgBench}},
@@ -171,7 +172,7 @@ func versions(v map[string]string) string {
 	return strings.Join(out, ", ")
 }
 
-// table is a group: requests per second and p50 / p99 in milliseconds.
+// table is a group: requests per second, p50 / p99, and what a request costs.
 func (r *report) table(p func(string, ...any), group, title string, servers []string) {
 	servers = slices.DeleteFunc(slices.Clone(servers), func(name string) bool {
 		return !slices.ContainsFunc(r.Groups[group], func(s *series) bool { return s.Server == name })
@@ -179,7 +180,7 @@ func (r *report) table(p func(string, ...any), group, title string, servers []st
 	if len(servers) == 0 {
 		return
 	}
-	p("### %s\n\nRequests a second, and p50 / p99 in ms; of pgbench, which tells no quantiles, the mean.\n", title)
+	p("### %s\n\nRequests a second (p50 / p99; CPU of a request, the server's and PostgreSQL's together, in ms). Of pgbench, which tells no quantiles, the mean.\n", title)
 	p("| | callers | %s |\n|---|---|%s", strings.Join(servers, " | "), strings.Repeat("---|", len(servers)))
 	for _, name := range r.cases(group) {
 		callers := 0
@@ -190,11 +191,12 @@ func (r *report) table(p func(string, ...any), group, title string, servers []st
 				cells = append(cells, "")
 				continue
 			}
+			took := figure(s.p50()) + " / " + figure(s.p99())
 			if callers = max(callers, s.Callers); server == pgBench {
-				cells = append(cells, fmt.Sprintf("%s (%s)", figure(s.rate()), figure(s.p50())))
-			} else {
-				cells = append(cells, fmt.Sprintf("%s (%s / %s)", figure(s.rate()), figure(s.p50()), figure(s.p99())))
+				took = figure(s.p50())
 			}
+			srv, pg := s.perRequest()
+			cells = append(cells, fmt.Sprintf("%s (%s; %s)", figure(s.rate()), took, figure(srv+pg)))
 		}
 		p("| %s | %d | %s |", name, callers, strings.Join(cells, " | "))
 	}
@@ -212,9 +214,9 @@ func (r *report) rest(p func(string, ...any)) {
 		if v := r.StartUp[name]; len(v) > 0 {
 			start = figure(median(v))
 		}
-		s := r.find(byDepth, "offset 0", name)
+		s := r.find(byFilter, noFilter, name)
 		if s == nil {
-			s = r.find("recorded", "offset 0", name)
+			s = r.find("recorded", noFilter, name)
 		}
 		if s != nil {
 			srv, pg := s.perRequest()

@@ -14,7 +14,7 @@ import (
 // sampleReport is a run with figures that are made up: we are so many times as fast.
 func sampleReport(times int) *report {
 	r := &report{
-		Began: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Rows: 1_000_000, Rounds: 2, Slot: time.Second,
+		Began: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Rows: 1_000_000, Rounds: 2, Slot: time.Second, Processes: 1,
 		Machine: machine{CPU: "a processor", Cores: 2, System: "a system", Load: 0.1, Versions: map[string]string{"Go": "go1"}},
 		Memory:  map[string]int64{haliteGraphQL: 60e6}, StartUp: map[string][]float64{haliteGraphQL: {100}},
 	}
