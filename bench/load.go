@@ -36,8 +36,8 @@ func newTarget(addr, method, path, cookie, body string) target {
 	return target{addr: addr, request: b.Bytes()}
 }
 
-// requestTimeout bounds one request: a count over all rows of a large log takes seconds.
-const requestTimeout = 2 * time.Minute
+// requestTimeout bounds one request: a count over all rows of a large log takes seconds, and more where others compute too.
+const requestTimeout = 5 * time.Minute
 
 // caller is a connection. It is as lean as can be, so that what is measured is the server.
 type caller struct {
