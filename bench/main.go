@@ -61,7 +61,7 @@ func run(ctx context.Context) error {
 	var err error
 	if *from != "" {
 		r, err = readReport(*from)
-	} else if r, err = measure(ctx, p); r != nil { // what was measured before a failure too
+	} else if r, err = measure(ctx, p); r != nil && len(r.Groups) > 0 { // what was measured before a failure too
 		err = errors.Join(err, r.save(filepath.Join(*results, r.Began.UTC().Format("20060102-150405")+".json")))
 	}
 	if err != nil {
