@@ -67,13 +67,15 @@ func (r *report) worst(group, server, other string, counts func(name string) boo
 	return v, worst
 }
 
-// each is the ratio of two servers in every case of a group.
+// each is the ratio of two servers in every case of a group that has a filter.
 func (r *report) each(group, server, other string) string {
 	var v []string
 	for _, name := range r.cases(group) {
-		v = append(v, figure(r.find(group, name, server).ratio(r.find(group, name, other))))
+		if !strings.HasPrefix(name, noFilter) {
+			v = append(v, figure(r.find(group, name, server).ratio(r.find(group, name, other))))
+		}
 	}
-	return "all cases: " + strings.Join(v, ", ")
+	return "each filter: " + strings.Join(v, ", ")
 }
 
 // deep is the case at depth 1 million; in a log of about a million, that of the last page.
