@@ -2,11 +2,13 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"halite/internal/merkle"
@@ -147,8 +149,9 @@ func (d *DB) SaveCheckpoint(ctx context.Context, t merkle.Tree, signed []byte) e
 	res, err := d.conn(ctx).NewRaw(`INSERT INTO checkpoint (size, root, note)
 		SELECT size, root, ? FROM tree_head WHERE size = ? AND root = ? AND NOT EXISTS (SELECT FROM checkpoint WHERE size >= ?)`,
 		signed, t.N, t.Hash[:], t.N).Exec(ctx)
+	pgerr, _ := errors.AsType[*pgconn.PgError](err)
 	switch {
-	case sqlState(err) == uniqueViolation:
+	case pgerr != nil && (pgerr.Code == uniqueViolation || pgerr.ConstraintName == "checkpoint_grows"): // another's was stored meanwhile
 		return tree.ErrOvertaken
 	case err != nil:
 		return fmt.Errorf("store the checkpoint: %w", err)
