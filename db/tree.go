@@ -12,10 +12,14 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"halite/internal/merkle"
+	"halite/internal/proof"
 	"halite/internal/tree"
 )
 
-var _ tree.Store = (*DB)(nil)
+var (
+	_ tree.Store   = (*DB)(nil)
+	_ proof.Source = (*DB)(nil)
+)
 
 // Ends implements tree.Store.
 func (d *DB) Ends(ctx context.Context) (lastID, size int64, err error) {
@@ -118,6 +122,30 @@ func (r tileReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 		return nil, fmt.Errorf("read tiles: %w", err)
 	}
 	return data, nil
+}
+
+// LatestCheckpoint implements proof.Source.
+func (d *DB) LatestCheckpoint(ctx context.Context) (signed []byte, err error) {
+	release, err := d.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	err = d.pool.QueryRow(ctx, "SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1", d.hot).Scan(&signed)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("read the latest checkpoint: %w", err)
+	}
+	return signed, nil
+}
+
+// ReadTiles implements proof.Source: as Tiles, among the readers of the log.
+func (d *DB) ReadTiles(ctx context.Context, tiles []tlog.Tile) ([][]byte, error) {
+	release, err := d.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return tileReader{d, ctx}.ReadTiles(tiles)
 }
 
 // growSQL moves the head and stores the tiles: all or nothing, without a transaction
