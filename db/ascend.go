@@ -25,7 +25,8 @@ func (d *DB) Bounds(ctx context.Context, f audit.Filter) (first, last int64, err
 	return d.within(ctx, s, f)
 }
 
-// Ascend implements audit.Reader. The times of f do not count here: they are in the range.
+// Ascend implements audit.Reader. The times of f and its AsOf do not count
+// here: they are in the range.
 func (d *DB) Ascend(ctx context.Context, f audit.Filter, first, last int64, limit int) ([]audit.Entry, error) {
 	f, ok := storable(f)
 	if !ok {

@@ -36,10 +36,6 @@ func (d *DB) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 	if q.Limit > 0 {
 		page.Entries = []audit.Entry{}
 	}
-	f, ok := storable(q.Filter)
-	if !ok {
-		return page, nil
-	}
 	release, err := d.reader(ctx)
 	if err != nil {
 		return page, err
@@ -48,6 +44,11 @@ func (d *DB) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 	s, err := d.span(ctx)
 	if err != nil {
 		return page, err
+	}
+	page.AsOf = max(s.asOf(q.Filter), 0)
+	f, ok := storable(q.Filter)
+	if !ok {
+		return page, nil
 	}
 	lo, hi, err := d.within(ctx, s, f)
 	if err != nil || hi < lo {

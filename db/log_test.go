@@ -109,6 +109,9 @@ func checkList(t *testing.T, d *db.DB, c *pgx.Conn, q audit.Query, byID func(int
 	if q.Limit == 0 {
 		want.Entries = nil
 	}
+	if err := c.QueryRow(t.Context(), "SELECT least(last_id, greatest(coalesce($1::bigint, last_id), 0)) FROM audit_head", q.Filter.AsOf).Scan(&want.AsOf); err != nil {
+		t.Fatal(err)
+	}
 	if diff := cmp.Diff(want, page); diff != "" {
 		t.Fatalf("%s:\n%.3000s", show(q), diff)
 	}
@@ -152,6 +155,9 @@ func randomQuery(rnd *rand.Rand, all []audit.Entry) audit.Query {
 	if rnd.IntN(3) == 0 {
 		q.Filter.Until = at()
 	}
+	if rnd.IntN(3) == 0 {
+		q.Filter.AsOf = &[]int64{all[rnd.IntN(len(all))].ID, all[0].ID - 1, all[len(all)-1].ID + 1, 0, math.MinInt64, math.MaxInt64}[rnd.IntN(6)]
+	}
 	return q
 }
 
@@ -177,6 +183,9 @@ func plainSQL(f audit.Filter) (string, []any) {
 	}
 	if f.Until != nil {
 		add("at < $%d", *f.Until)
+	}
+	if f.AsOf != nil {
+		add("id <= $%d", *f.AsOf)
 	}
 	if len(terms) == 0 {
 		return "", nil

@@ -49,10 +49,18 @@ func (d *DB) span(ctx context.Context) (s span, err error) {
 	return s, nil
 }
 
-// within is the range of ids whose times the filter selects, lo to hi; hi < lo says that
-// there are none.
+// asOf is the last id that f may select, whatever else it says.
+func (s span) asOf(f audit.Filter) int64 {
+	if f.AsOf == nil {
+		return s.last.id
+	}
+	return min(s.last.id, *f.AsOf)
+}
+
+// within is the range of ids that the filter's times and its AsOf select, lo to hi;
+// hi < lo says that there are none.
 func (d *DB) within(ctx context.Context, s span, f audit.Filter) (lo, hi int64, err error) {
-	lo, hi = s.first.id, s.last.id
+	lo, hi = s.first.id, s.asOf(f)
 	var times []time.Time
 	for _, t := range []*time.Time{f.Since, f.Until} {
 		if t != nil {
@@ -67,7 +75,7 @@ func (d *DB) within(ctx context.Context, s span, f audit.Filter) (lo, hi int64, 
 		lo, ids = ids[0], ids[1:]
 	}
 	if f.Until != nil {
-		hi = ids[0] - 1
+		hi = min(hi, ids[0]-1)
 	}
 	return lo, hi, nil
 }

@@ -82,7 +82,7 @@ func wantWindow(w audit.Window, selected []audit.Entry) (want audit.Windowed) {
 }
 
 func inTime(f audit.Filter, e audit.Entry) bool {
-	return (f.Since == nil || !e.At.Before(*f.Since)) && (f.Until == nil || e.At.Before(*f.Until))
+	return (f.Since == nil || !e.At.Before(*f.Since)) && (f.Until == nil || e.At.Before(*f.Until)) && (f.AsOf == nil || e.ID <= *f.AsOf)
 }
 
 // TestWindowBounds: bounds outside of the log are none, or leave nothing.

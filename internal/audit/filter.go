@@ -26,10 +26,11 @@ type Filter struct {
 	Decision *Decision  // exact; a value that no row has selects nothing
 	Since    *time.Time // at >= Since
 	Until    *time.Time // at < Until
+	AsOf     *int64     // id <= AsOf: the log as it was when that was the last entry
 }
 
 // Empty reports whether f selects every entry.
-func (f Filter) Empty() bool { return f == Filter{} }
+func (f Filter) Empty() bool { return len(f.Canonical()) == 0 }
 
 // Canonical returns a text that two filters share if and only if they say the same. It is
 // for signing, not for reading. Times are taken to the microsecond, as the log has them.
@@ -49,6 +50,9 @@ func (f Filter) Canonical() []byte {
 	}
 	if f.Until != nil {
 		b = fmt.Appendf(b, "until %d\n", f.Until.UnixMicro())
+	}
+	if f.AsOf != nil {
+		b = fmt.Appendf(b, "as of %d\n", *f.AsOf)
 	}
 	return b
 }
@@ -83,6 +87,7 @@ func (e *RangeError) Error() string { return e.Field + ": " + e.Rule }
 type Page struct {
 	Total   int64 // all entries that the filter selects, exact; 0 if not Counted
 	Entries []Entry
+	AsOf    int64 // the last entry of that moment, or the filter's AsOf if that is less; 0 = there is none
 }
 
 // Reader reads the log. It is safe for concurrent use.
@@ -91,9 +96,9 @@ type Reader interface {
 	List(ctx context.Context, q Query) (Page, error)
 	// Window answers w.
 	Window(ctx context.Context, w Window) (Windowed, error)
-	// Bounds is the range of ids, first to last, in which the filter's times lie, as the log
-	// is now: all entries of the filter are in it, and if nothing but times is set, all ids
-	// in it are entries of the filter. last < first says that there are none.
+	// Bounds is the range of ids, first to last, that the filter's times and its AsOf select,
+	// as the log is now: all entries of the filter are in it, and if nothing else is set, all
+	// ids in it are entries of the filter. last < first says that there are none.
 	Bounds(ctx context.Context, f Filter) (first, last int64, err error)
 	// Ascend returns the oldest entries, limit at most, that f selects among the ids from
 	// first to last, oldest first.

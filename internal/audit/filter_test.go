@@ -35,6 +35,8 @@ func TestCanonical(t *testing.T) {
 		{{Decision: &deny}},
 		{{Since: &at}, {Since: &east}},
 		{{Until: &at}},
+		{{AsOf: new(int64(1))}, {AsOf: new(int64(1))}},
+		{{AsOf: new(int64(2))}},
 		{{Since: &later}},
 		{{Since: &at, Until: &later}},
 		{{UserID: &one, Action: &plain, Decision: &deny, Since: &at, Until: &later}},

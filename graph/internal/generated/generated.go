@@ -78,6 +78,7 @@ type ComplexityRoot struct {
 	}
 
 	AuditEntryPage struct {
+		AsOf    func(childComplexity int) int
 		Entries func(childComplexity int) int
 		Total   func(childComplexity int) int
 	}
@@ -459,6 +460,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AuditEntryEdge.Node(childComplexity), true
 
+	case "AuditEntryPage.asOf":
+		if e.ComplexityRoot.AuditEntryPage.AsOf == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryPage.AsOf(childComplexity), true
 	case "AuditEntryPage.entries":
 		if e.ComplexityRoot.AuditEntryPage.Entries == nil {
 			break
@@ -1997,6 +2004,11 @@ input AuditFilter {
   since: DateTime
   "Entries before this moment."
   until: DateTime
+  """
+  Entries up to this id: the log as it was when that entry was the last one. Pages by offset stay where they are
+  while others write if each is asked for with the ` + "`" + `asOf` + "`" + ` that the first one answered.
+  """
+  asOf: ID
 }
 
 "What the policy said. How it ended is ` + "`" + `resultCode` + "`" + `: an allowed action that failed is still an allow."
@@ -2013,6 +2025,11 @@ type AuditEntryPage {
   total: Int!
   "The entries of the page, newest first."
   entries: [AuditEntry!]!
+  """
+  The last entry that there was when this was read, or the filter's ` + "`" + `asOf` + "`" + ` if that is less; null while the log is
+  empty. For the ` + "`" + `asOf` + "`" + ` of the next pages.
+  """
+  asOf: ID
 }
 
 "Entries of the audit log that lie next to one another among those of the filter."
@@ -2396,6 +2413,8 @@ func (ec *executionContext) childFields_AuditEntryPage(ctx context.Context, fiel
 		return ec.fieldContext_AuditEntryPage_total(ctx, field)
 	case "entries":
 		return ec.fieldContext_AuditEntryPage_entries(ctx, field)
+	case "asOf":
+		return ec.fieldContext_AuditEntryPage_asOf(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AuditEntryPage", field.Name)
 }
@@ -4081,6 +4100,29 @@ func (ec *executionContext) fieldContext_AuditEntryPage_entries(_ context.Contex
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _AuditEntryPage_asOf(ctx context.Context, field graphql.CollectedField, obj *view.Page) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryPage_asOf(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AsOf, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOID2ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryPage_asOf(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntryPage", field, false, false, "ID")
 }
 
 func (ec *executionContext) _AuditIntent_id(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
@@ -9919,7 +9961,7 @@ func (ec *executionContext) unmarshalInputAuditFilter(ctx context.Context, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"userId", "action", "decision", "since", "until"}
+	fieldsInOrder := [...]string{"userId", "action", "decision", "since", "until", "asOf"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -9961,6 +10003,13 @@ func (ec *executionContext) unmarshalInputAuditFilter(ctx context.Context, obj a
 				return it, err
 			}
 			it.Until = data
+		case "asOf":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("asOf"))
+			data, err := ec.unmarshalOID2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AsOf = data
 		}
 	}
 	return it, nil
@@ -10554,6 +10603,11 @@ func (ec *executionContext) _AuditEntryPage(ctx context.Context, sel ast.Selecti
 		case "entries":
 			out.Values[i] = ec._AuditEntryPage_entries(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "asOf":
+			out.Values[i] = ec._AuditEntryPage_asOf(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -13011,6 +13065,24 @@ func (ec *executionContext) marshalOHeldPermission2ᚕhaliteᚋgraphᚋviewᚐHe
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalOID2ᚖint64(ctx context.Context, v any) (*int64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalEntryID(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOID2ᚖint64(ctx context.Context, sel ast.SelectionSet, v *int64) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalEntryID(*v)
+	return res
 }
 
 func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*int, error) {
