@@ -54,7 +54,9 @@ type DB struct {
 	limited bool                  // the serving role is not the owner
 	reads   chan struct{}         // a slot for each reader of the log under way
 	oldest  atomic.Pointer[place] // the first entry, as it was found last
-	writer  writer
+
+	bounds readBounds
+	writer writer
 }
 
 var _ audit.Appender = (*DB)(nil)
@@ -81,7 +83,7 @@ func OpenOwner(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	d := &DB{opool: pool, owner: newBun(pool), logger: cfg.Logger}
+	d := &DB{opool: pool, owner: newBun(pool), logger: cfg.Logger, bounds: defaultBounds}
 	if err := d.checkServer(ctx); err != nil {
 		d.Close()
 		return nil, err

@@ -30,7 +30,9 @@ func newHistory(t *testing.T) *history {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	u := pgtest.URL(t)
-	return &history{DB: pgtest.OpenURL(t, u), owner: pgtest.Conn(t, u, "halite"), rnd: rand.New(rand.NewPCG(seed, 0))}
+	h := &history{DB: pgtest.OpenURL(t, u), owner: pgtest.Conn(t, u, "halite"), rnd: rand.New(rand.NewPCG(seed, 0))}
+	db.SetBounds(h.DB, 1_000_000, h.rnd.Int64N(10))
+	return h
 }
 
 // write appends n random entries, in a month of the past (counted from historyStart), or
@@ -72,8 +74,9 @@ func (h *history) writeAt(t *testing.T, batch []*audit.Entry, at time.Time) {
 		for i, e := range batch {
 			at = at.Add(time.Duration(h.rnd.IntN(2)*h.rnd.IntN(1000)) * time.Microsecond)
 			e.ID, e.At = base+int64(i)+1, at
-			if _, err := tx.Exec(t.Context(), `INSERT INTO audit_log (id, at, user_id, action, resource, decision, result_code)
-				VALUES ($1, $2, $3, $4, $5, $6, $7)`, e.ID, e.At, e.UserID, e.Action, e.Resource, e.Decision, e.ResultCode); err != nil {
+			if _, err := tx.Exec(t.Context(), `INSERT INTO audit_log (id, at, user_id, action, resource, decision, result_code, duration_ms,
+					reason, salt_jid, request_id, args_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, ''), nullif($10, ''), $11, $12::text::jsonb)`,
+				e.ID, e.At, e.UserID, e.Action, e.Resource, e.Decision, e.ResultCode, e.DurationMS, e.Reason, e.SaltJID, e.RequestID, text(e.Args)); err != nil {
 				return err
 			}
 		}
@@ -83,6 +86,15 @@ func (h *history) writeAt(t *testing.T, batch []*audit.Entry, at time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// text is nil for no arguments.
+func text(args []byte) *string {
+	if args == nil {
+		return nil
+	}
+	s := string(args)
+	return &s
 }
 
 // drop drops the first month's partition.

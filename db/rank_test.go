@@ -199,8 +199,3 @@ func TestRankWhileWriting(t *testing.T) {
 		}
 	}
 }
-
-func selects(f audit.Filter, e audit.Entry) bool {
-	return (f.UserID == nil || e.UserID.Valid && e.UserID.UUID == *f.UserID) && (f.Action == nil || e.Action == *f.Action) &&
-		(f.Decision == nil || e.Decision == *f.Decision)
-}

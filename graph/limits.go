@@ -22,6 +22,8 @@ const (
 	maxNodes      = 5_000 // fields after fragments are spread
 	maxComplexity = 20_000
 	queryCache    = 512 // parsed queries, and persisted ones
+
+	searchComplexity = 2_000 // of a field whose filter is searched, beside what it answers
 )
 
 // The codes of requests beyond a bound, beside those of package fault.
@@ -114,14 +116,22 @@ func (m *measure) fields(set ast.SelectionSet, depth int) {
 
 // pageComplexity counts each entry that a page may hold. A limit out of range is
 // refused behind the gate, so it is not to be counted for more than it can give.
-func pageComplexity(child int, _ *audit.Filter, limit, _ int64) int {
-	return listComplexity(child, limit)
+func pageComplexity(child int, f *audit.Filter, limit, _ int64) int {
+	return listComplexity(child, limit) + filterComplexity(f)
 }
 
 // connectionComplexity counts each edge that a connection may hold, as pageComplexity
 // does each entry.
-func connectionComplexity(child int, _ *audit.Filter, first *int64, _ *string, last *int64, _ *string) int {
-	return listComplexity(child, connectionArgs{first: first, last: last}.limit())
+func connectionComplexity(child int, f *audit.Filter, first *int64, _ *string, last *int64, _ *string) int {
+	return listComplexity(child, connectionArgs{first: first, last: last}.limit()) + filterComplexity(f)
+}
+
+// filterComplexity counts a search, which takes as long as some pages.
+func filterComplexity(f *audit.Filter) int {
+	if f != nil && f.Searched() {
+		return searchComplexity
+	}
+	return 0
 }
 
 // listComplexity counts each element that a list may hold. All lists have the bounds of

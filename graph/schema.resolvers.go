@@ -152,14 +152,14 @@ func (r *mutationResolver) RemovePermission(ctx context.Context, roleID uuid.UUI
 
 // AuditEntries is the resolver for the auditEntries field.
 func (r *queryResolver) AuditEntries(ctx context.Context, filter *audit.Filter, limit int64, offset int64) (*view.Page, error) {
-	q := audit.Query{Limit: int(limit), Offset: offset, Counted: selects(ctx, "total")}
+	q := audit.Query{Limit: int(limit), Offset: offset, Counted: selects(ctx, "total") || selects(ctx, "totalIsExact")}
 	if filter != nil {
 		q.Filter = *filter
 	}
-	if err := checkRange(q); err != nil {
+	if err := rule(q.Check()); err != nil {
 		return nil, err
 	}
-	if !selects(ctx, "entries") {
+	if !selects(ctx, "entries") && !selects(ctx, "searchedTo") {
 		q.Limit = 0
 	}
 	page, err := r.Log.List(ctx, q)
@@ -192,7 +192,7 @@ func (r *queryResolver) AuditEntry(ctx context.Context, id string) (*view.Entry,
 
 // OpenIntents is the resolver for the openIntents field.
 func (r *queryResolver) OpenIntents(ctx context.Context, limit int64) ([]view.Intent, error) {
-	if err := checkRange(audit.Query{Limit: int(limit)}); err != nil {
+	if err := rule(audit.Query{Limit: int(limit)}.Check()); err != nil {
 		return nil, err
 	}
 	intents, err := r.Intents.OpenIntents(ctx, int(limit))

@@ -13,14 +13,18 @@ import (
 
 // Page is an AuditEntryPage.
 type Page struct {
-	Total   int64
-	Entries Entries
-	AsOf    *int64
+	Total        int64
+	TotalIsExact bool
+	SearchedTo   *int64
+	Entries      Entries
+	AsOf         *int64
 }
 
 // NewPage returns p as it looks in GraphQL. It shares p's entries.
 func NewPage(p audit.Page) *Page {
-	return &Page{Total: p.Total, Entries: Entries{p.Entries}, AsOf: present(p.AsOf)}
+	return &Page{
+		Total: p.Total, TotalIsExact: !p.Partial, SearchedTo: present(p.SearchedTo), Entries: Entries{p.Entries}, AsOf: present(p.AsOf),
+	}
 }
 
 // present is nil for the id that no entry has.

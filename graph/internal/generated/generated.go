@@ -67,9 +67,11 @@ type ComplexityRoot struct {
 	}
 
 	AuditEntryConnection struct {
-		Edges      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		Edges        func(childComplexity int) int
+		PageInfo     func(childComplexity int) int
+		SearchedTo   func(childComplexity int) int
+		TotalCount   func(childComplexity int) int
+		TotalIsExact func(childComplexity int) int
 	}
 
 	AuditEntryEdge struct {
@@ -78,9 +80,11 @@ type ComplexityRoot struct {
 	}
 
 	AuditEntryPage struct {
-		AsOf    func(childComplexity int) int
-		Entries func(childComplexity int) int
-		Total   func(childComplexity int) int
+		AsOf         func(childComplexity int) int
+		Entries      func(childComplexity int) int
+		SearchedTo   func(childComplexity int) int
+		Total        func(childComplexity int) int
+		TotalIsExact func(childComplexity int) int
 	}
 
 	AuditIntent struct {
@@ -440,12 +444,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEntryConnection.PageInfo(childComplexity), true
+	case "AuditEntryConnection.searchedTo":
+		if e.ComplexityRoot.AuditEntryConnection.SearchedTo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.SearchedTo(childComplexity), true
 	case "AuditEntryConnection.totalCount":
 		if e.ComplexityRoot.AuditEntryConnection.TotalCount == nil {
 			break
 		}
 
 		return e.ComplexityRoot.AuditEntryConnection.TotalCount(childComplexity), true
+	case "AuditEntryConnection.totalIsExact":
+		if e.ComplexityRoot.AuditEntryConnection.TotalIsExact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.TotalIsExact(childComplexity), true
 
 	case "AuditEntryEdge.cursor":
 		if e.ComplexityRoot.AuditEntryEdge.Cursor == nil {
@@ -472,12 +488,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEntryPage.Entries(childComplexity), true
+	case "AuditEntryPage.searchedTo":
+		if e.ComplexityRoot.AuditEntryPage.SearchedTo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryPage.SearchedTo(childComplexity), true
 	case "AuditEntryPage.total":
 		if e.ComplexityRoot.AuditEntryPage.Total == nil {
 			break
 		}
 
 		return e.ComplexityRoot.AuditEntryPage.Total(childComplexity), true
+	case "AuditEntryPage.totalIsExact":
+		if e.ComplexityRoot.AuditEntryPage.TotalIsExact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryPage.TotalIsExact(childComplexity), true
 
 	case "AuditIntent.action":
 		if e.ComplexityRoot.AuditIntent.Action == nil {
@@ -1513,7 +1541,7 @@ type Query {
   """
   A page of the audit log, newest first. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `.
 
-  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for a limit or an offset out of range.
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for a limit or an offset out of range, and for a filter that breaks a rule.
   """
   auditEntries(
     "Which entries; without it, all."
@@ -1529,8 +1557,8 @@ type Query {
   Relay's specification. Following cursors neither skips nor repeats an entry while others are written. Needs
   ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `; recorded as ` + "`" + `audit.list` + "`" + `.
 
-  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for a number out of range, for ` + "`" + `first` + "`" + ` together with ` + "`" + `last` + "`" + `, and for a cursor that
-  is not one of this filter's.
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for a number out of range, for ` + "`" + `first` + "`" + ` together with ` + "`" + `last` + "`" + `, for a cursor that is not
+  one of this filter's, and for a filter that breaks a rule.
   """
   auditLog(
     "Which entries; without it, all."
@@ -1992,7 +2020,14 @@ input UpdateUserInput {
   isActive: Boolean
 }
 
-"Which entries. What is given combines with AND; null and absent are the same."
+"""
+Which entries. What is given combines with AND; null and absent are the same.
+
+Users, actions, the decision, times and ` + "`" + `asOf` + "`" + ` are looked up in an index, at any depth of the log; so are lists of up to 32
+combinations of users and actions. With anything else, and with longer lists, the entries that these select are *searched*, the
+newest first (for ` + "`" + `last` + "`" + `, the oldest first). A search looks at 50,000 entries at most. What was not looked at is not in the answer,
+which says so: ` + "`" + `searchedTo` + "`" + ` is then the last id that was.
+"""
 input AuditFilter {
   "The user who asked."
   userId: UUID
@@ -2009,6 +2044,26 @@ input AuditFilter {
   while others write if each is asked for with the ` + "`" + `asOf` + "`" + ` that the first one answered.
   """
   asOf: ID
+  "One of these users, 1 to 100; null among them stands for nobody: entries without a user."
+  userIdIn: [UUID]
+  "One of these actions, exactly, 1 to 100."
+  actionIn: [String!]
+  "The resource, 1 to 255 characters: ` + "`" + `*` + "`" + ` stands for any characters, ` + "`" + `?` + "`" + ` for one, such as ` + "`" + `key:web-*` + "`" + `. Searched."
+  resource: String
+  "The job at Salt, exactly, 1 to 255 characters. Searched."
+  saltJid: String
+  "The ` + "`" + `X-Request-Id` + "`" + ` of the request, exactly, 1 to 255 characters. Searched."
+  requestId: String
+  "This result code or a higher one. Searched."
+  resultCodeMin: Int
+  "This result code or a lower one. Searched."
+  resultCodeMax: Int
+  "So many milliseconds or more. Searched."
+  durationMsMin: Int
+  "So many milliseconds or fewer. Searched."
+  durationMsMax: Int
+  "Text in the resource, the reason or the arguments as JSON text, whatever the case, 3 to 200 characters. Searched."
+  text: String
 }
 
 "What the policy said. How it ended is ` + "`" + `resultCode` + "`" + `: an allowed action that failed is still an allow."
@@ -2021,8 +2076,15 @@ enum Decision {
 
 "A page of the audit log."
 type AuditEntryPage {
-  "All entries that the filter selects, whatever the page. Exact; computed only when asked for."
+  "All entries that the filter selects, whatever the page. Computed only when asked for, as ` + "`" + `totalIsExact` + "`" + ` is."
   total: Int!
+  "Whether ` + "`" + `total` + "`" + ` is exact. If not, so many were found down to ` + "`" + `searchedTo` + "`" + `."
+  totalIsExact: Boolean!
+  """
+  The id to which the filter was searched; older entries were not looked at. Null if nothing was left out: always where the filter need
+  not be searched. To search on, ask for the first page with ` + "`" + `asOf` + "`" + ` the id below.
+  """
+  searchedTo: ID
   "The entries of the page, newest first."
   entries: [AuditEntry!]!
   """
@@ -2038,8 +2100,15 @@ type AuditEntryConnection {
   edges: [AuditEntryEdge!]!
   "What lies before and behind the edges."
   pageInfo: PageInfo!
-  "All entries that the filter selects, whatever the cursors. Exact; computed only when asked for."
+  "All entries that the filter selects, whatever the cursors. Computed only when asked for, as ` + "`" + `totalIsExact` + "`" + ` is."
   totalCount: Int!
+  "Whether ` + "`" + `totalCount` + "`" + ` is exact. If not, so many were found among the newest entries."
+  totalIsExact: Boolean!
+  """
+  The id to which the filter was searched if that ended before the edges asked for were found: there may then be fewer of them, or none.
+  Else null. To search on, follow ` + "`" + `pageInfo` + "`" + ` as always: its cursor stands for this id.
+  """
+  searchedTo: ID
 }
 
 "An entry and the place where it stands."
@@ -2050,15 +2119,18 @@ type AuditEntryEdge {
   node: AuditEntry!
 }
 
-"What lies before and behind the edges of a connection. All of it is exact."
+"""
+What lies before and behind the edges of a connection. All of it is exact, unless the filter is searched: then true says that there may
+be more.
+"""
 type PageInfo {
   "Whether there are more behind the last edge."
   hasNextPage: Boolean!
   "Whether there are more before the first edge."
   hasPreviousPage: Boolean!
-  "The cursor of the first edge; null if there are no edges."
+  "The cursor of the first edge; null if there are no edges. For ` + "`" + `last` + "`" + ` with a ` + "`" + `searchedTo` + "`" + `, where the search stopped."
   startCursor: String
-  "The cursor of the last edge; null if there are no edges."
+  "The cursor of the last edge; null if there are no edges. Without ` + "`" + `last` + "`" + `, with a ` + "`" + `searchedTo` + "`" + `, where the search stopped."
   endCursor: String
 }
 
@@ -2393,6 +2465,10 @@ func (ec *executionContext) childFields_AuditEntryConnection(ctx context.Context
 		return ec.fieldContext_AuditEntryConnection_pageInfo(ctx, field)
 	case "totalCount":
 		return ec.fieldContext_AuditEntryConnection_totalCount(ctx, field)
+	case "totalIsExact":
+		return ec.fieldContext_AuditEntryConnection_totalIsExact(ctx, field)
+	case "searchedTo":
+		return ec.fieldContext_AuditEntryConnection_searchedTo(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AuditEntryConnection", field.Name)
 }
@@ -2411,6 +2487,10 @@ func (ec *executionContext) childFields_AuditEntryPage(ctx context.Context, fiel
 	switch field.Name {
 	case "total":
 		return ec.fieldContext_AuditEntryPage_total(ctx, field)
+	case "totalIsExact":
+		return ec.fieldContext_AuditEntryPage_totalIsExact(ctx, field)
+	case "searchedTo":
+		return ec.fieldContext_AuditEntryPage_searchedTo(ctx, field)
 	case "entries":
 		return ec.fieldContext_AuditEntryPage_entries(ctx, field)
 	case "asOf":
@@ -3992,6 +4072,52 @@ func (ec *executionContext) fieldContext_AuditEntryConnection_totalCount(_ conte
 	return graphql.NewScalarFieldContext("AuditEntryConnection", field, false, false, "Int")
 }
 
+func (ec *executionContext) _AuditEntryConnection_totalIsExact(ctx context.Context, field graphql.CollectedField, obj *view.Connection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryConnection_totalIsExact(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalIsExact, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryConnection_totalIsExact(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntryConnection", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _AuditEntryConnection_searchedTo(ctx context.Context, field graphql.CollectedField, obj *view.Connection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryConnection_searchedTo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SearchedTo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOID2ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryConnection_searchedTo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntryConnection", field, false, false, "ID")
+}
+
 func (ec *executionContext) _AuditEntryEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *view.Edge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4068,6 +4194,52 @@ func (ec *executionContext) _AuditEntryPage_total(ctx context.Context, field gra
 }
 func (ec *executionContext) fieldContext_AuditEntryPage_total(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AuditEntryPage", field, false, false, "Int")
+}
+
+func (ec *executionContext) _AuditEntryPage_totalIsExact(ctx context.Context, field graphql.CollectedField, obj *view.Page) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryPage_totalIsExact(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalIsExact, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryPage_totalIsExact(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntryPage", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _AuditEntryPage_searchedTo(ctx context.Context, field graphql.CollectedField, obj *view.Page) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryPage_searchedTo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SearchedTo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOID2ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryPage_searchedTo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntryPage", field, false, false, "ID")
 }
 
 func (ec *executionContext) _AuditEntryPage_entries(ctx context.Context, field graphql.CollectedField, obj *view.Page) (ret graphql.Marshaler) {
@@ -9961,7 +10133,7 @@ func (ec *executionContext) unmarshalInputAuditFilter(ctx context.Context, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"userId", "action", "decision", "since", "until", "asOf"}
+	fieldsInOrder := [...]string{"userId", "action", "decision", "since", "until", "asOf", "userIdIn", "actionIn", "resource", "saltJid", "requestId", "resultCodeMin", "resultCodeMax", "durationMsMin", "durationMsMax", "text"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -10010,6 +10182,76 @@ func (ec *executionContext) unmarshalInputAuditFilter(ctx context.Context, obj a
 				return it, err
 			}
 			it.AsOf = data
+		case "userIdIn":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userIdIn"))
+			data, err := ec.unmarshalOUUID2ᚕᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserIDIn = data
+		case "actionIn":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("actionIn"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ActionIn = data
+		case "resource":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("resource"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Resource = data
+		case "saltJid":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("saltJid"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SaltJID = data
+		case "requestId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("requestId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RequestID = data
+		case "resultCodeMin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("resultCodeMin"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ResultCodeMin = data
+		case "resultCodeMax":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("resultCodeMax"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ResultCodeMax = data
+		case "durationMsMin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("durationMsMin"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DurationMSMin = data
+		case "durationMsMax":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("durationMsMax"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DurationMSMax = data
+		case "text":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("text"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Text = data
 		}
 	}
 	return it, nil
@@ -10529,6 +10771,16 @@ func (ec *executionContext) _AuditEntryConnection(ctx context.Context, sel ast.S
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "totalIsExact":
+			out.Values[i] = ec._AuditEntryConnection_totalIsExact(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "searchedTo":
+			out.Values[i] = ec._AuditEntryConnection_searchedTo(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -10598,6 +10850,16 @@ func (ec *executionContext) _AuditEntryPage(ctx context.Context, sel ast.Selecti
 		case "total":
 			out.Values[i] = ec._AuditEntryPage_total(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "totalIsExact":
+			out.Values[i] = ec._AuditEntryPage_totalIsExact(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "searchedTo":
+			out.Values[i] = ec._AuditEntryPage_searchedTo(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		case "entries":
@@ -13238,6 +13500,41 @@ func (ec *executionContext) marshalOSettings2ᚖhaliteᚋgraphᚋviewᚐSettings
 	return ec._Settings(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]string, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNString2string(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOString2ᚕstringᚄ(ctx context.Context, sel ast.SelectionSet, v []string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNString2string(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v any) (*string, error) {
 	if v == nil {
 		return nil, nil
@@ -13254,6 +13551,35 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	_ = ctx
 	res := scalar.MarshalString(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOUUID2ᚕᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, v any) ([]*uuid.UUID, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*uuid.UUID, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOUUID2ᚕᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, sel ast.SelectionSet, v []*uuid.UUID) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, sel, v[i])
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, v any) (*uuid.UUID, error) {
