@@ -73,6 +73,9 @@ func (h *history) writeAt(t *testing.T, batch []*audit.Entry, at time.Time) {
 		}
 		for i, e := range batch {
 			at = at.Add(time.Duration(h.rnd.IntN(2)*h.rnd.IntN(1000)) * time.Microsecond)
+			if h.rnd.IntN(10) == 0 {
+				at = at.Add(time.Duration(h.rnd.Int64N(int64(6 * time.Hour)))).Truncate(time.Microsecond)
+			}
 			e.ID, e.At = base+int64(i)+1, at
 			if _, err := tx.Exec(t.Context(), `INSERT INTO audit_log (id, at, user_id, action, resource, decision, result_code, duration_ms,
 					reason, salt_jid, request_id, args_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, ''), nullif($10, ''), $11, $12::text::jsonb)`,
@@ -115,4 +118,6 @@ func (h *history) check(t *testing.T, n int) {
 		h.checkWindow(t)
 		h.checkAscend(t)
 	}
+	h.checkStats(t)
+	h.checkFacets(t)
 }

@@ -21,6 +21,9 @@ type place struct {
 // there. An empty log's first id is one above its last.
 type span struct{ first, last place }
 
+// errGone says that a partition was dropped between two looks at the log.
+var errGone = errors.New("entries have gone meanwhile")
+
 // span reads the head of the log and finds the first entry. That is the same until old
 // partitions are dropped, so the one found last is only looked at, in its partition.
 func (d *DB) span(ctx context.Context) (s span, err error) {
@@ -106,7 +109,7 @@ func (d *DB) firstFrom(ctx context.Context, s span, times []time.Time) ([]int64,
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err == nil && len(found) != len(inside) {
-		err = errors.New("entries have gone meanwhile")
+		err = errGone
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find the first entry from a time on: %w", err)

@@ -24,6 +24,7 @@ const (
 	queryCache    = 512 // parsed queries, and persisted ones
 
 	searchComplexity = 2_000 // of a field whose filter is searched, beside what it answers
+	countComplexity  = 1_000 // of a field that counts by many values, beside what it answers
 )
 
 // The codes of requests beyond a bound, beside those of package fault.
@@ -124,6 +125,20 @@ func pageComplexity(child int, f *audit.Filter, limit, _ int64) int {
 // does each entry.
 func connectionComplexity(child int, f *audit.Filter, first *int64, _ *string, last *int64, _ *string) int {
 	return listComplexity(child, connectionArgs{first: first, last: last}.limit()) + filterComplexity(f)
+}
+
+// statsComplexity counts each bucket that there may be.
+func statsComplexity(child int, f *audit.Filter, _ *audit.Step) int {
+	return countComplexity + audit.MaxBuckets*child + filterComplexity(f)
+}
+
+// facetsComplexity counts each value. Resources are searched, whatever the filter.
+func facetsComplexity(child int, f *audit.Filter, by audit.Facet, limit int64) int {
+	n := countComplexity + listComplexity(child, min(limit, audit.MaxFacets)) + filterComplexity(f)
+	if by == audit.ByResource && filterComplexity(f) == 0 {
+		n += searchComplexity
+	}
+	return n
 }
 
 // filterComplexity counts a search, which takes as long as some pages.

@@ -24,3 +24,11 @@ func rule(err error) error {
 	}
 	return err
 }
+
+// checked is a filter that breaks no rule; without one it is empty.
+func checked(f *audit.Filter) (audit.Filter, error) {
+	if f == nil {
+		return audit.Filter{}, nil
+	}
+	return *f, rule(f.Check())
+}

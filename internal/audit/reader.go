@@ -75,6 +75,14 @@ type Reader interface {
 	// Ascend returns the oldest entries, limit at most, that f selects among the ids from
 	// first to last, oldest first. It searches for as long as it takes.
 	Ascend(ctx context.Context, f Filter, first, last int64, limit int) ([]Entry, error)
+	// Stats counts the entries of f by time. Without a step it is the shortest one that makes
+	// no more than FineBuckets of the times that f selects. A step that makes too many is a
+	// RangeError.
+	Stats(ctx context.Context, f Filter, step Step) (Stats, error)
+	// Facets counts the entries of f by a value, and returns limit values at most.
+	Facets(ctx context.Context, f Filter, by Facet, limit int) (Facets, error)
+	// Actions are the actions that the log holds, in their order, MaxActions at most.
+	Actions(ctx context.Context) ([]string, error)
 	// Get returns one entry, or ErrNotFound.
 	Get(ctx context.Context, id int64) (Entry, error)
 }
