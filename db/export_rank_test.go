@@ -63,6 +63,19 @@ func SetBounds(d *DB, search int, passed int64) { d.bounds = readBounds{search, 
 // SearchSQL is the statement of a search, on a range of ids and on given ones.
 func SearchSQL() (byRange, byIDs string) { return searchSQL.byRange, searchSQL.byIDs }
 
+// FacetSQL is the statement that counts by a value, on a range of ids and on given ones.
+func FacetSQL(by audit.Facet) (byRange, byIDs string) {
+	return facetSQL[by].byRange, facetSQL[by].byIDs
+}
+
+// TallySQL and UnionSQL are the statements that count, and find, the entries of several
+// keys of the kind that the first key of a filter has.
+func TallySQL(f audit.Filter) string              { return tallySQL[shapeOf(f)] }
+func UnionSQL(f audit.Filter, oldest bool) string { return unionSQL[ordered{shapeOf(f), oldest}] }
+
+// DistinctSQL are the statements that find the users and the actions of the log.
+func DistinctSQL() (users, actions string) { return distinctUsers, distinctActions }
+
 // Lease is a lease of the rank index, of a new holder.
 type Lease struct{ lease }
 

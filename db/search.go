@@ -19,6 +19,7 @@ const (
 	searchBound = 50_000 // entries that one search looks at
 	searchFirst = 1_000  // those of its first batch
 	searchBatch = 16_000 // those of each batch at most
+	scattered   = 4      // so many times fewer if they do not lie next to one another, which costs more
 )
 
 // readBounds are those of what reading does step by step. Tests have lower ones.
@@ -115,6 +116,9 @@ type batch struct {
 // bound is reached. In the last case it returns the last id that it came to, else 0.
 func (n neighbours) look(ctx context.Context, lo, hi int64, oldest bool, fn func(batch) (more bool, err error)) (searchedTo int64, err error) {
 	left := n.bounds.search
+	if !n.wholeLog() {
+		left /= scattered
+	}
 	for size := searchFirst; lo <= hi; size = min(4*size, searchBatch) {
 		if left < len(n.keys) {
 			if oldest {

@@ -29,7 +29,7 @@ func TestSearchBound(t *testing.T) {
 	h.drop(t)
 	reached := 0
 	for range 150 {
-		s := searchTest{h: h, filter: randomQuery(h.rnd, h.kept).Filter, bound: audit.MaxCombined + h.rnd.IntN(300)}
+		s := searchTest{h: h, filter: randomQuery(h.rnd, h.kept).Filter, bound: 4*audit.MaxCombined + h.rnd.IntN(300)}
 		randomSearch(h.rnd, &s.filter)
 		db.SetBounds(h.DB, s.bound, 5)
 		for _, e := range slices.Backward(h.kept) {

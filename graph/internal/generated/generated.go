@@ -2211,8 +2211,8 @@ Which entries. What is given combines with AND; null and absent are the same.
 
 Users, actions, the decision, times and ` + "`" + `asOf` + "`" + ` are looked up in an index, at any depth of the log; so are lists of up to 32
 combinations of users and actions. With anything else, and with longer lists, the entries that these select are *searched*, the
-newest first (for ` + "`" + `last` + "`" + `, the oldest first). A search looks at 50,000 entries at most. What was not looked at is not in the answer,
-which says so: ` + "`" + `searchedTo` + "`" + ` is then the last id that was.
+newest first (for ` + "`" + `last` + "`" + `, the oldest first). A search looks at 50,000 entries at most, or at 12,500 of those that a user, an action or
+a decision selects. What was not looked at is not in the answer, which says so: ` + "`" + `searchedTo` + "`" + ` is then the last id that was.
 """
 input AuditFilter {
   "The user who asked."
