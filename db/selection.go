@@ -18,11 +18,6 @@ type selection struct {
 	rest     *remainder // nil: nothing
 }
 
-// everything reports whether s selects every entry.
-func (s selection) everything() bool {
-	return s.rest == nil && s.wholeLog()
-}
-
 // wholeLog reports whether the keys of s select every entry.
 func (s selection) wholeLog() bool {
 	return len(s.keys) == 1 && s.keys[0].kind == ofLog && s.decision == nil

@@ -106,6 +106,7 @@ func (h *history) wantFacets(f audit.Filter, by audit.Facet, limit int) (want []
 			v = audit.FacetValue{Text: e.Action}
 		case audit.ByResource:
 			v = audit.FacetValue{Text: e.Resource}
+		case audit.ByUser:
 		}
 		i := slices.IndexFunc(want, func(w audit.FacetValue) bool { return w.User == v.User && w.Text == v.Text })
 		if i < 0 {

@@ -45,8 +45,9 @@ func (s Step) Floor(t time.Time) time.Time {
 		return time.Date(y, m, d-(int(t.Weekday())+6)%7, 0, 0, 0, 0, time.UTC)
 	case Month:
 		return time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
+	default: // Day
+		return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 	}
-	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC)
 }
 
 // next is the begin of the bucket behind the one that begins at t.
@@ -62,8 +63,9 @@ func (s Step) next(t time.Time) time.Time {
 		return t.AddDate(0, 0, 7)
 	case Month:
 		return t.AddDate(0, 1, 0)
+	default: // Day
+		return t.AddDate(0, 0, 1)
 	}
-	return t.AddDate(0, 0, 1)
 }
 
 // Bucket counts the entries of a filter in a time: at >= Since, at < Until.
