@@ -27,7 +27,11 @@ run: setup build ## Set up, build and serve on the embedded database in ./.data;
 	@LISTEN_PORT=$${LISTEN_PORT:-$(PORT)} sh scripts/run.sh
 
 .PHONY: test
-test: setup web-setup check-format check-generated vet test-go test-web ## Run every check and test
+test: test-setup web-setup check-format check-generated vet test-go test-web ## Run every check and test
+
+.PHONY: test-setup
+test-setup: setup
+	@sh scripts/get-pgbouncer.sh
 
 .PHONY: check-format
 check-format:
@@ -76,10 +80,11 @@ generate: ## Regenerate the GraphQL code and format
 	go tool gofumpt -w $$(git ls-files '*.go' | grep -v /generated/)
 
 .PHONY: bench
-bench: setup ## Run the benchmarks (BENCH_ROWS=10000000 for a large log); figures are in docs/performance.md
+bench: test-setup ## Run the benchmarks (BENCH_ROWS=10000000 for a large log); figures are in docs/performance.md
 	go test -run '^$$' -bench . -benchmem ./internal/policy ./internal/cursor
 	go test -run '^$$' -bench . -benchtime 1x ./graph
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./db
+	go test -run '^$$' -bench Archive -benchtime 1x ./internal/retention
 	go test -run '^$$' -bench 'Depth|Export' -benchtime 1x -timeout 90m ./internal/httpapi
 
 FUZZ_EXECUTIONS ?= 1000000

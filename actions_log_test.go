@@ -101,6 +101,16 @@ func logStory(t *testing.T, w *world) {
 			},
 		},
 		{
+			action{"Query.auditStorage", `auditStorage { oldestId rows retentionDays archived diskFree growthPerDay }`, "audit.storage", "view", "audit:*", ``},
+			[]outcome{
+				{kind: "allowed", data: `{"oldestId":"1","rows":"$any","retentionDays":0,"archived":false,"diskFree":null,"growthPerDay":null}`, result: 200},
+				{
+					kind: "allowed", as: "mara", call: `auditStorage { oldestAt bytes databaseBytes diskBytes }`,
+					data: `{"oldestAt":"$any","bytes":"$any","databaseBytes":"$any","diskBytes":null}`, result: 200, reason: "allowed by role manager: view *",
+				},
+			},
+		},
+		{
 			action{
 				"Query.can", `can(verb: "view", resource: "grain:os", userId: "$alice") { allowed reason }`,
 				"policy.explain", "view", "user:alice", `{"verb":"view","resource":"grain:os","user_id":"$alice"}`,

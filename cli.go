@@ -30,8 +30,13 @@ type cli struct {
 	Rank    struct {
 		Rebuild rankRebuildCmd `cmd:"" help:"Empty the rank index and build it anew, beside a running server or without one."`
 	} `cmd:"" help:"The index behind totals and offsets."`
-	Import   importCmd   `cmd:"" help:"Begin an empty log with the entries of another: a database of Halite, or NDJSON. Run again, it goes on where it ended."`
-	Export   exportCmd   `cmd:"" help:"Write the log, or a range of it, to a file: every column, oldest first, with a footer."`
+	Import     importCmd `cmd:"" help:"Begin an empty log with the entries of another: a database of Halite, or NDJSON. Run again, it goes on where it ended."`
+	Export     exportCmd `cmd:"" help:"Write the log, or a range of it, to a file: every column, oldest first, with a footer."`
+	Verify     verifyCmd `cmd:"" help:"Check a server, or an export, against the tree of the log. The exit status is 3 if something is wrong with it."`
+	Checkpoint struct {
+		Key  checkpointKeyCmd  `cmd:"" help:"Make a key that signs checkpoints."`
+		Show checkpointShowCmd `cmd:"" help:"Show the latest checkpoint."`
+	} `cmd:"" help:"What the log says of itself, signed: its size and its root."`
 	Generate generateCmd `cmd:"" help:"Fill an empty log with made-up rows, for measurements."`
 	User     struct {
 		Add    userAddCmd    `cmd:"" help:"Add a user."`
@@ -41,12 +46,15 @@ type cli struct {
 	Settings struct {
 		Salt settingsSaltCmd `cmd:"" help:"Set how the Salt master is reached; only what is given changes."`
 	} `cmd:"" help:"Settings, at the command line. Each change leaves its row in the log."`
+	Archive struct {
+		Verify archiveVerifyCmd `cmd:"" help:"Read an archive and hold it against its manifest, line by line."`
+	} `cmd:"" help:"What was archived before it was dropped from the log."`
 	Version struct{} `cmd:"" help:"Print the version."`
 	Help    struct{} `cmd:"" help:"Print this help."`
 }
 
 // run is the program. It returns the exit status: 0, 1 for a failure, 2 for a bad
-// command line or configuration.
+// command line or configuration, 3 for a log that does not verify.
 func run(ctx context.Context, args []string, io streams) int {
 	var c cli
 	exited := -1
@@ -81,6 +89,12 @@ func run(ctx context.Context, args []string, io streams) int {
 		err = c.Import.run(ctx, &c.common, io)
 	case "export":
 		err = c.Export.run(ctx, &c.common, io)
+	case "verify <source>":
+		err = c.Verify.run(ctx, io)
+	case "checkpoint key <name>":
+		err = c.Checkpoint.Key.run(ctx, &c.common, io)
+	case "checkpoint show":
+		err = c.Checkpoint.Show.run(ctx, &c.common, io)
 	case "generate":
 		err = c.Generate.run(ctx, &c.common, io)
 	case "user add <name>":
@@ -91,6 +105,8 @@ func run(ctx context.Context, args []string, io streams) int {
 		err = c.User.Passwd.run(ctx, &c.common, io)
 	case "settings salt":
 		err = c.Settings.Salt.run(ctx, &c.common, io)
+	case "archive verify <file>":
+		err = c.Archive.Verify.run(ctx, io)
 	case "version":
 		_, err = fmt.Fprintln(io.out, version())
 	case "help":
@@ -99,6 +115,9 @@ func run(ctx context.Context, args []string, io streams) int {
 		if exited == 0 {
 			return 0
 		}
+	}
+	if p, ok := errors.AsType[errProblem](err); ok {
+		return fail(io, 3, p)
 	}
 	if err != nil {
 		return fail(io, 1, err)

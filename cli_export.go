@@ -60,10 +60,10 @@ func (cmd exportCmd) run(ctx context.Context, c *common, io streams) error {
 		w := export.NewWriter(buffered, export.Format(cmd.Format))
 		p := newProgress(io.err).of(max(r.Last-r.First+1, 0), 0)
 		return s.Run(func(ctx context.Context) (int64, error) {
-			err := export.Copy(ctx, k.store, r, w, func() error { p.tell(w.Count()); return nil })
+			missing, err := export.Copy(ctx, k.store, r, w, func() error { p.tell(w.Count()); return nil })
 			p.clear()
 			if err == nil {
-				err = w.Close(export.Footer{FirstID: r.First, LastID: r.Last, Filter: filter, At: time.Now()})
+				err = w.Close(export.Footer{FirstID: r.First, LastID: r.Last, Filter: filter, Missing: missing, At: time.Now()})
 			}
 			if err == nil {
 				err = buffered.Flush()

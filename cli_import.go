@@ -39,7 +39,7 @@ func (cmd importCmd) run(ctx context.Context, c *common, io streams) error {
 		return err
 	}
 	defer closePlace()
-	done, err := cmd.importInto(ctx, db.Config{URL: where.databaseURL, Logger: logger}, io)
+	done, err := cmd.importInto(ctx, c.database(where, logger), io)
 	if err != nil && !errors.Is(err, db.ErrOvertaken) {
 		return err
 	}

@@ -80,7 +80,7 @@ func withOwner(ctx context.Context, c *common, io streams, fn func(*db.DB) error
 		return err
 	}
 	defer closePlace()
-	store, err := db.OpenOwner(ctx, db.Config{URL: where.databaseURL, Logger: logger})
+	store, err := db.OpenOwner(ctx, c.database(where, logger))
 	if err != nil {
 		return err
 	}

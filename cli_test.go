@@ -266,7 +266,10 @@ func TestEmbedded(t *testing.T) {
 		action, _, _ := strings.Cut(part, `"`)
 		actions = append(actions, action)
 	}
-	want := []string{"auth.login", "audit.list", "user.password_reset", "auth.login", "user.create", "audit.list", "auth.login", "user.create"}
+	want := []string{
+		"auth.login", "audit.list", "server.start", "user.password_reset", "server.stop", "auth.login", "user.create", "audit.list", "auth.login",
+		"server.start", "user.create",
+	}
 	if diff := cmp.Diff(want, actions); diff != "" {
 		t.Errorf("the log, newest first, -want +got\n%s", diff)
 	}

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"halite/db"
 	"halite/internal/pgembed"
 )
 
@@ -27,23 +28,32 @@ type common struct {
 	ListenHost string `env:"LISTEN_HOST" default:"127.0.0.1" group:"serving" help:"Address to listen on."`
 	ListenPort int    `env:"LISTEN_PORT" default:"8080" group:"serving" help:"Port to listen on; 0 picks one."`
 
-	DatabaseURL    string `name:"database-url" env:"DATABASE_URL" group:"database" help:"PostgreSQL 14 or newer, as the owner of the log: postgres://... Unset: an embedded PostgreSQL."`
-	DatabaseAppURL string `name:"database-app-url" env:"DATABASE_APP_URL" group:"database" help:"The login that serves requests. Unset: the role halite_app, taken by the owner."`
-	DataDir        string `name:"data-dir" env:"HALITE_DATA_DIR" group:"database" help:"Folder of the embedded PostgreSQL and of the generated secret. Unset: the user's data folder; for root /var/lib/halite."`
+	DatabaseURL       string `name:"database-url" env:"DATABASE_URL" group:"database" help:"PostgreSQL 14 or newer, as the owner of the log: postgres://... Unset: an embedded PostgreSQL."`
+	DatabaseAppURL    string `name:"database-app-url" env:"DATABASE_APP_URL" group:"database" help:"The login that serves requests. Unset: the role halite_app, taken by the owner."`
+	DatabasePooler    string `name:"database-pooler" env:"DATABASE_POOLER" group:"database" help:"What stands between the server and PostgreSQL. transaction: PgBouncer or its like, which changes connections between transactions. Unset: nothing."`
+	DatabaseDirectURL string `name:"database-direct-url" env:"DATABASE_DIRECT_URL" group:"database" help:"Beside DATABASE_POOLER: leads to the database past it, as the owner; for migrations, partitions and LISTEN. Unset: DATABASE_URL."`
+	DataDir           string `name:"data-dir" env:"HALITE_DATA_DIR" group:"database" help:"Folder of the embedded PostgreSQL and of the generated secret. Unset: the user's data folder; for root /var/lib/halite."`
 
-	CookieSecret         string `env:"COOKIE_SECRET" group:"sessions" help:"At least 32 characters; signs session cookies and cursors. Unset: generated and kept in the data folder; required with DATABASE_URL."`
-	CookieSecretPrevious string `name:"cookie-secret-previous" env:"COOKIE_SECRET_PREVIOUS" group:"sessions" help:"The secret before COOKIE_SECRET, while it is replaced: it still opens what was made with it."`
-	CookieName           string `env:"COOKIE_NAME" default:"halite_session" group:"sessions" help:"Name of the session cookie."`
-	CookieSecure         *bool  `env:"COOKIE_SECURE" group:"sessions" help:"Send the cookie over TLS only. Unset: true unless LISTEN_HOST is a loopback address."`
-	SessionTTLMinutes    int    `name:"session-ttl-minutes" env:"SESSION_TTL_MINUTES" default:"480" group:"sessions" help:"How long a session lasts from sign-in, in minutes."`
+	CookieSecret          string `env:"COOKIE_SECRET" group:"sessions" help:"At least 32 characters; signs session cookies and cursors. Unset: generated and kept in the data folder; required with DATABASE_URL."`
+	CookieSecretPrevious  string `name:"cookie-secret-previous" env:"COOKIE_SECRET_PREVIOUS" group:"sessions" help:"The secret before COOKIE_SECRET, while it is replaced: it still opens what was made with it."`
+	CheckpointKey         string `env:"CHECKPOINT_KEY" group:"log" help:"The key that signs checkpoints, as halite checkpoint key makes it. Unset: generated and kept in the data folder; with DATABASE_URL nothing is signed."`
+	CheckpointKeyPrevious string `name:"checkpoint-key-previous" env:"CHECKPOINT_KEY_PREVIOUS" group:"log" help:"The key before CHECKPOINT_KEY, while it is replaced: both sign. Or its verifier, which only says that its signatures count."`
+
+	CookieName        string `env:"COOKIE_NAME" default:"halite_session" group:"sessions" help:"Name of the session cookie."`
+	CookieSecure      *bool  `env:"COOKIE_SECURE" group:"sessions" help:"Send the cookie over TLS only. Unset: true unless LISTEN_HOST is a loopback address."`
+	SessionTTLMinutes int    `name:"session-ttl-minutes" env:"SESSION_TTL_MINUTES" default:"480" group:"sessions" help:"How long a session lasts from sign-in, in minutes."`
 
 	BootstrapAdminUsername string `env:"BOOTSTRAP_ADMIN_USERNAME" default:"admin" group:"sessions" help:"Name of the first user, made when there is none."`
 	BootstrapAdminPassword string `env:"BOOTSTRAP_ADMIN_PASSWORD" group:"sessions" help:"The first user's password, 8 to 1024 characters. Unset: a random one, shown once, to be changed at the first sign-in."`
 
-	AuditAuditReads   bool     `env:"AUDIT_AUDIT_READS" default:"true" negatable:"" group:"log" help:"Record allowed reads of the log itself. Denials always are."`
-	RefusalsPerMinute int      `env:"REFUSALS_PER_MINUTE" default:"60" group:"log" help:"Refusals without a session that are recorded one by one, per minute and address; the rest is turned away and counted."`
-	TrustedProxies    prefixes `env:"TRUSTED_PROXIES" group:"serving" help:"CIDRs of proxies whose X-Forwarded-For counts, comma separated."`
-	AllowedOrigins    []string `env:"ALLOWED_ORIGINS" group:"serving" help:"Origins of frontends elsewhere, comma separated: CORS with credentials."`
+	AuditAuditReads    bool   `env:"AUDIT_AUDIT_READS" default:"true" negatable:"" group:"log" help:"Record allowed reads of the log itself. Denials always are."`
+	RefusalsPerMinute  int    `env:"REFUSALS_PER_MINUTE" default:"60" group:"log" help:"Refusals without a session that are recorded one by one, per minute and address; the rest is turned away and counted."`
+	AuditRetentionDays int    `env:"AUDIT_RETENTION_DAYS" default:"0" group:"log" help:"Drop whole months once all of them is older than so many days; 0 keeps everything."`
+	AuditArchiveDir    string `env:"AUDIT_ARCHIVE_DIR" group:"log" help:"Folder that each month is archived to before it is dropped. Unset: there is no archive."`
+	AuditDiskBytes     int64  `env:"AUDIT_DISK_BYTES" default:"0" group:"log" help:"How much the database may take, to be warned from 80 % on. 0: the disk that HALITE_DATA_DIR is on; with DATABASE_URL it is not known."`
+
+	TrustedProxies prefixes `env:"TRUSTED_PROXIES" group:"serving" help:"CIDRs of proxies whose X-Forwarded-For counts, comma separated."`
+	AllowedOrigins []string `env:"ALLOWED_ORIGINS" group:"serving" help:"Origins of frontends elsewhere, comma separated: CORS with credentials."`
 
 	LogLevel  string `env:"LOG_LEVEL" default:"info" group:"log" help:"Least level of the server's own log: debug, info, warn, error."`
 	LogFormat string `env:"LOG_FORMAT" default:"text" group:"log" help:"Form of the server's own log: text, json."`
@@ -56,13 +66,21 @@ func (c *common) Validate() error {
 	if c.ListenPort < 0 || c.ListenPort > 65535 {
 		bad("LISTEN_PORT", "must be from 0 to 65535")
 	}
-	for variable, v := range map[string]string{"DATABASE_URL": c.DatabaseURL, "DATABASE_APP_URL": c.DatabaseAppURL} {
+	for variable, v := range map[string]string{"DATABASE_URL": c.DatabaseURL, "DATABASE_APP_URL": c.DatabaseAppURL, "DATABASE_DIRECT_URL": c.DatabaseDirectURL} {
 		if v != "" && !strings.HasPrefix(v, "postgres://") && !strings.HasPrefix(v, "postgresql://") {
 			bad(variable, "must begin with postgres://")
 		}
 	}
 	if c.DatabaseAppURL != "" && c.DatabaseURL == "" {
 		bad("DATABASE_APP_URL", "needs DATABASE_URL beside it")
+	}
+	if c.DatabasePooler != "" && c.DatabasePooler != "transaction" {
+		bad("DATABASE_POOLER", "must be transaction, or unset")
+	} else if c.DatabasePooler != "" && c.DatabaseURL == "" {
+		bad("DATABASE_POOLER", "needs DATABASE_URL beside it")
+	}
+	if c.DatabaseDirectURL != "" && c.DatabasePooler == "" {
+		bad("DATABASE_DIRECT_URL", "needs DATABASE_POOLER beside it")
 	}
 	if n := utf8.RuneCountInString(c.CookieSecret); c.CookieSecret != "" && n < 32 {
 		bad("COOKIE_SECRET", "must be at least 32 characters")
@@ -71,6 +89,9 @@ func (c *common) Validate() error {
 	}
 	if n := utf8.RuneCountInString(c.CookieSecretPrevious); c.CookieSecretPrevious != "" && n < 32 {
 		bad("COOKIE_SECRET_PREVIOUS", "must be at least 32 characters")
+	}
+	if _, _, err := c.checkpointKeys(c.CheckpointKey); err != nil {
+		errs = append(errs, err)
 	}
 	if c.CookieName == "" || strings.ContainsFunc(c.CookieName, func(r rune) bool {
 		return r <= ' ' || r > '~' || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r)
@@ -88,6 +109,12 @@ func (c *common) Validate() error {
 	}
 	if c.RefusalsPerMinute < 1 {
 		bad("REFUSALS_PER_MINUTE", "must be 1 or more")
+	}
+	if c.AuditRetentionDays < 0 || c.AuditRetentionDays > 36_500 {
+		bad("AUDIT_RETENTION_DAYS", "must be from 0 (keep everything) to 36500")
+	}
+	if c.AuditDiskBytes < 0 {
+		bad("AUDIT_DISK_BYTES", "must be 0 (not known) or more")
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		bad("LOG_LEVEL", "must be debug, info, warn or error")
@@ -146,14 +173,23 @@ func (c *common) logger(w io.Writer) *slog.Logger {
 type place struct {
 	databaseURL  string
 	cookieSecret []byte
+	signKey      string          // signs checkpoints; empty: nothing is signed
 	dataDir      string          // empty with DATABASE_URL
 	lost         <-chan struct{} // closed when the embedded PostgreSQL has ended
+}
+
+// database says how to reach what was found.
+func (c *common) database(where place, logger *slog.Logger) db.Config {
+	return db.Config{
+		URL: where.databaseURL, AppURL: c.DatabaseAppURL, DirectURL: c.DatabaseDirectURL,
+		Pooled: c.DatabasePooler != "", Logger: logger,
+	}
 }
 
 // open finds the database: DATABASE_URL, or an embedded PostgreSQL that it starts.
 func (c *common) open(ctx context.Context, logger *slog.Logger) (_ place, close func(), err error) {
 	if c.DatabaseURL != "" {
-		return place{databaseURL: c.DatabaseURL, cookieSecret: []byte(c.CookieSecret)}, func() {}, nil
+		return place{databaseURL: c.DatabaseURL, cookieSecret: []byte(c.CookieSecret), signKey: c.CheckpointKey}, func() {}, nil
 	}
 	dir, err := c.dataDir()
 	if err != nil {
@@ -168,12 +204,12 @@ func (c *common) open(ctx context.Context, logger *slog.Logger) (_ place, close 
 			logger.Error("embedded PostgreSQL did not stop cleanly", "error", err)
 		}
 	}
-	secret, err := c.secret(dir)
+	where, err := c.keep(place{databaseURL: pg.URL(), dataDir: dir, lost: pg.Done()})
 	if err != nil {
 		close()
 		return place{}, nil, err
 	}
-	return place{databaseURL: pg.URL(), cookieSecret: secret, dataDir: dir, lost: pg.Done()}, close, nil
+	return where, close, nil
 }
 
 // attach finds the database for a verb beside a running server: it uses the embedded
@@ -191,8 +227,17 @@ func (c *common) attach(ctx context.Context, logger *slog.Logger) (place, func()
 	if err != nil {
 		return place{}, nil, err
 	}
-	secret, err := c.secret(dir)
-	return place{databaseURL: u, cookieSecret: secret, dataDir: dir}, func() {}, err
+	where, err = c.keep(place{databaseURL: u, dataDir: dir})
+	return where, func() {}, err
+}
+
+// keep adds the secrets that are kept in the data folder.
+func (c *common) keep(where place) (_ place, err error) {
+	if where.cookieSecret, err = c.secret(where.dataDir); err != nil {
+		return place{}, err
+	}
+	where.signKey, err = c.signKey(where.dataDir)
+	return where, err
 }
 
 func (c *common) dataDir() (string, error) {

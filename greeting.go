@@ -21,6 +21,8 @@ type greeting struct {
 	where  place
 	out    io.Writer
 
+	verifiers []string // what checkpoints are checked with
+
 	signIn string // how to sign in, on a first start
 }
 
@@ -65,6 +67,12 @@ func (g *greeting) print(addr net.Addr, health db.Health) error {
 	fmt.Fprintf(&b, "  %s\n", g.signIn)
 	if g.where.dataDir != "" {
 		fmt.Fprintf(&b, "  The log is kept in %s\n", g.where.dataDir)
+	}
+	for _, v := range g.verifiers {
+		fmt.Fprintf(&b, "  Checkpoints are checked with %s\n", v)
+	}
+	if len(g.verifiers) == 0 {
+		b.WriteString("  Note: nothing is signed, CHECKPOINT_KEY is not set (see halite checkpoint key --help)\n")
 	}
 	for _, note := range []string{health.AppendOnly, health.Durable} {
 		if note != "ok" {

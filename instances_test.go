@@ -128,11 +128,11 @@ func TestCrashBetweenIntentAndRow(t *testing.T) {
 		fun, jid, _ := strings.Cut(receive(t, "Salt holds an answer", held), " ")
 		jids[fun] = jid
 	}
-	rows := len(w.Rows(t))
 	w.kill(t)
 	w.OnAnswer(nil)
 	w.OnRequest(nil)
 	again := w.start(t, w.DBURL) // with the other instance there are two that settle
+	rows := len(w.Rows(t))
 
 	for _, i := range []*instance{other, again} {
 		r := i.Query(t, admin, `{ openIntents { action saltJid } }`, nil)

@@ -30,10 +30,11 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m, false)
 }
 
-// testSecret is a COOKIE_SECRET; adminPassword is BOOTSTRAP_ADMIN_PASSWORD.
+// testSecret is a COOKIE_SECRET, testKey a CHECKPOINT_KEY; adminPassword is BOOTSTRAP_ADMIN_PASSWORD.
 const (
 	testSecret    = "0123456789abcdef0123456789abcdef"
 	adminPassword = "changeme-please"
+	testKey       = "PRIVATE+KEY+example.org/log+4e933303+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 )
 
 // program is a command that runs the program. Its environment is args beside what
@@ -61,7 +62,7 @@ func start(t *testing.T, database string, env ...string) *instance {
 	t.Helper()
 	c := program(context.Background(), append([]string{
 		"DATABASE_URL=" + database, "COOKIE_SECRET=" + testSecret, "BOOTSTRAP_ADMIN_PASSWORD=" + adminPassword,
-		"REFUSALS_PER_MINUTE=100000",
+		"REFUSALS_PER_MINUTE=100000", "CHECKPOINT_KEY=" + testKey,
 	}, env...))
 	i := &instance{out: newOutput(), ended: make(chan struct{})}
 	c.Stdout, c.Stderr = i.out, i.out

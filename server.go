@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"halite/db"
 	"halite/graph"
 	"halite/internal/audit"
@@ -25,8 +27,11 @@ import (
 	"halite/internal/every"
 	"halite/internal/guard"
 	"halite/internal/httpapi"
+	"halite/internal/merkle"
+	"halite/internal/retention"
 	"halite/internal/seal"
 	"halite/internal/settings"
+	"halite/internal/tree"
 	"halite/web"
 )
 
@@ -54,6 +59,11 @@ type core struct {
 	settings  *settings.Service
 	dispatch  *dispatch.Service
 	cursors   *cursor.Signer
+	signing   []*merkle.Key     // of checkpoints, the log's own first
+	accepted  []note.Verifier   // whose signatures count beside
+	tree      *tree.Keeper      // nil: another process looks after it
+	retention *retention.Keeper // of servers
+	last      func()            // called when nothing but the recorder is left; nil: nothing to do
 }
 
 // openCore opens the database and starts what stands on it. close ends all of it in
@@ -63,7 +73,7 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := db.Open(ctx, db.Config{URL: where.databaseURL, AppURL: c.DatabaseAppURL, Logger: logger})
+	store, err := db.Open(ctx, c.database(where, logger))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,7 +88,12 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 		store.Close()
 		return nil, nil, err
 	}
-	k := &core{store: store, cursors: cursors, recorder: audit.NewRecorder(store, audit.DefaultQueue, logger)}
+	k := &core{store: store, cursors: cursors}
+	if k.signing, k.accepted, err = c.checkpointKeys(where.signKey); err != nil {
+		store.Close()
+		return nil, nil, err
+	}
+	k.recorder = audit.NewRecorder(store, audit.DefaultQueue, logger)
 	k.settings = settings.NewService(store, sealer, logger)
 	k.dispatch = dispatch.NewService(k.settings, store)
 	k.guard = guard.New(guard.Config{
@@ -95,8 +110,14 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 	return k, func() {
 		k.auth.Stop()
 		k.guard.Stop()
+		if k.last != nil {
+			k.last()
+		}
 		k.settings.Close()
 		k.recorder.Stop()
+		if k.tree != nil {
+			k.tree.Stop() // seals the last rows and signs
+		}
 		store.Close()
 	}, nil
 }
@@ -111,6 +132,11 @@ func serve(ctx context.Context, c *common, io streams) error {
 		return fmt.Errorf("LISTEN_HOST, LISTEN_PORT: %w", err)
 	}
 	defer func() { _ = listener.Close() }()
+	if c.AuditArchiveDir != "" { // found out now, not when a month is to be archived
+		if err := retention.CheckDir(c.AuditArchiveDir); err != nil {
+			return fmt.Errorf("AUDIT_ARCHIVE_DIR must be a folder that can be written to: %w", err)
+		}
+	}
 	where, closePlace, err := c.open(ctx, logger)
 	if err != nil {
 		return err
@@ -125,16 +151,27 @@ func serve(ctx context.Context, c *common, io streams) error {
 		return err
 	}
 	hello := greeting{common: c, where: where, out: io.out}
+	for _, key := range k.signing {
+		hello.verifiers = append(hello.verifiers, key.VerifierText())
+	}
 	if err := k.console.Bootstrap(ctx, c.BootstrapAdminUsername, c.BootstrapAdminPassword, hello.tell); err != nil {
 		return fmt.Errorf("first start: %w", err)
 	}
 	if err := k.settings.Renew(ctx); err != nil {
 		return err
 	}
+	k.tree = tree.New(tree.Config{Store: k.store, Gate: k.guard, Logger: logger, Keys: k.signing, Accepted: k.accepted, Retained: k.store.Retained})
+	k.tree.Start(ctx)
+	life := newLifecycle(k.guard, logger)
+	k.retention = newRetention(c, k, where, life, logger)
 	handler, err := newHandler(c, k, logger)
 	if err != nil {
 		return err
 	}
+	if err := life.start(ctx, c); err != nil {
+		return fmt.Errorf("record the start: %w", err)
+	}
+	k.last = life.stop
 	health := k.store.CheckHealth(ctx)
 	logger.Debug("self-check", "health", health.String())
 	if err := hello.print(listener.Addr(), health); err != nil {
@@ -161,6 +198,8 @@ func serve(ctx context.Context, c *common, io streams) error {
 	})
 	defer partitions.Stop()
 	defer k.store.KeepRank()()
+	k.retention.Start()
+	defer k.retention.Stop()
 
 	select {
 	case <-ctx.Done():
@@ -178,10 +217,24 @@ func serve(ctx context.Context, c *common, io streams) error {
 	return err
 }
 
+// newRetention prepares what drops old entries.
+func newRetention(c *common, k *core, where place, life *lifecycle, logger *slog.Logger) *retention.Keeper {
+	var disk retention.Disk = retention.UnknownDisk
+	switch {
+	case c.AuditDiskBytes > 0:
+		disk = retention.LimitedDisk(c.AuditDiskBytes, k.store)
+	case where.dataDir != "":
+		disk = retention.FolderDisk(where.dataDir)
+	}
+	return retention.New(retention.Config{
+		Store: k.store, Guard: k.guard, Days: c.AuditRetentionDays, Dir: c.AuditArchiveDir, Disk: disk, As: life.caller, Logger: logger,
+	})
+}
+
 func newHandler(c *common, k *core, logger *slog.Logger) (http.Handler, error) {
 	gql, err := graph.NewHandler(&graph.Resolver{
 		Log: k.store, Intents: k.store, Guard: k.guard, Auth: k.auth, Directory: k.directory, Settings: k.settings, Dispatch: k.dispatch,
-		Cursors: k.cursors,
+		Cursors: k.cursors, Retention: k.retention,
 	}, logger)
 	if err != nil {
 		return nil, err
@@ -205,12 +258,19 @@ func (k *core) checks(ctx context.Context, logger *slog.Logger) []httpapi.Check 
 	if h.ClockLag > 0 {
 		clock = "behind the last row by " + h.ClockLag.Round(time.Millisecond).String()
 	}
+	sealed := k.tree.Status(ctx)
 	salt, bad := k.settings.Check(ctx)
-	return []httpapi.Check{
+	checks := []httpapi.Check{
 		{Name: "db", Result: "ok"},
 		{Name: "append_only", Result: h.AppendOnly, Bad: h.AppendOnly != "ok" && h.AppendOnly != "trigger only"},
 		{Name: "durable", Result: h.Durable, Bad: h.Durable != "ok"},
 		{Name: "clock", Result: clock},
+		{Name: "tree", Result: sealed.Tree, Bad: sealed.TreeBad},
+		{Name: "checkpoint", Result: sealed.Checkpoint, Bad: sealed.CheckpointBad},
 		{Name: "salt", Result: salt, Bad: bad},
 	}
+	if disk, bad := k.retention.CheckDisk(ctx); disk != "" {
+		checks = append(checks, httpapi.Check{Name: "disk", Result: disk, Bad: bad})
+	}
+	return checks
 }

@@ -61,9 +61,9 @@ type columns struct {
 
 // appendEntries runs the statement on a connection that is in a transaction, and
 // fills ID and At.
-func appendEntries(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (appended, error) {
+func (d *DB) appendEntries(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (appended, error) {
 	var a appended
-	args := append([]any{pgx.QueryExecModeCacheStatement}, arguments(batch)...)
+	args := append([]any{d.hot}, arguments(batch)...)
 	if err := c.QueryRow(ctx, appendSQL, args...).Scan(&a.first, &a.at, &a.xid); err != nil {
 		return a, err
 	}
@@ -110,7 +110,10 @@ func newColumns(batch []*audit.Entry) columns {
 
 // writer is the connection that Append keeps: the recorder must not wait for one
 // behind the requests that it serves.
-type writer struct{ conn *pgxpool.Conn }
+type writer struct {
+	conn *pgxpool.Conn
+	sd   *pgconn.StatementDescription // of appendSQL, once it is known
+}
 
 func (w *writer) release() {
 	if w.conn != nil {
@@ -119,16 +122,36 @@ func (w *writer) release() {
 	}
 }
 
+// prepare asks the server for what a connection needs to know, once for each connection;
+// through a pooler, which may change the server's behind it, once at all.
+func (w *writer) prepare(ctx context.Context, c *pgx.Conn, pooled bool) (err error) {
+	if pooled {
+		if w.sd == nil {
+			w.sd, err = c.Prepare(ctx, "", appendSQL) // nothing is left at the server
+		}
+		return err
+	}
+	if _, err = c.Prepare(ctx, turnName, turnSQL); err == nil {
+		w.sd, err = c.Prepare(ctx, appendName, appendSQL)
+	}
+	return err
+}
+
+const turnName, appendName = "halite_turn", "halite_append"
+
 // Append implements audit.Appender. What failed before COMMIT was sent, and what is
 // known to have been rolled back, is tried once more; a COMMIT whose answer was lost
 // is asked for.
 func (d *DB) Append(ctx context.Context, batch []*audit.Entry) error {
 	var err error
 	for range 2 {
-		if err = d.appendOnce(ctx, batch); err == nil || errors.Is(err, audit.ErrOutcomeUnknown) {
-			return err
-		}
+		err = d.appendOnce(ctx, batch)
 		switch {
+		case err == nil:
+			d.announce(batch[len(batch)-1].ID)
+			return nil
+		case errors.Is(err, audit.ErrOutcomeUnknown):
+			return err
 		case partitionMissing(err):
 			if perr := d.EnsurePartitions(ctx, time.Time{}); perr != nil {
 				return fmt.Errorf("%w: %w", audit.ErrUnavailable, perr)
@@ -146,7 +169,7 @@ func (d *DB) appendOnce(ctx context.Context, batch []*audit.Entry) (err error) {
 			return err
 		}
 	}
-	a, synced, err := appendImplicit(ctx, d.writer.conn.Conn(), batch)
+	a, synced, err := d.appendImplicit(ctx, d.writer.conn.Conn(), batch)
 	switch {
 	case err == nil:
 		a.fill(batch)
@@ -169,22 +192,23 @@ func (d *DB) appendOnce(ctx context.Context, batch []*audit.Entry) (err error) {
 // the statement, so that its transaction's id is known, and then Sync, which is what
 // commits outside of BEGIN and COMMIT. synced says that Sync was sent: from then on an
 // error leaves the outcome open.
-func appendImplicit(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (a appended, synced bool, err error) {
-	turn, err := c.Prepare(ctx, "halite_turn", turnSQL) // asks the server once per connection
-	if err != nil {
+func (d *DB) appendImplicit(ctx context.Context, c *pgx.Conn, batch []*audit.Entry) (a appended, synced bool, err error) {
+	if err := d.writer.prepare(ctx, c, d.pooled); err != nil {
 		return a, false, err
 	}
-	sd, err := c.Prepare(ctx, "halite_append", appendSQL)
-	if err != nil {
-		return a, false, err
-	}
+	sd := d.writer.sd
 	var q pgx.ExtendedQueryBuilder
 	if err := q.Build(c.TypeMap(), sd, arguments(batch)); err != nil {
 		return a, false, err
 	}
 	p := c.PgConn().StartPipeline(ctx)
-	p.SendQueryPrepared(turn.Name, nil, nil, nil)
-	p.SendQueryPrepared(sd.Name, q.ParamValues, q.ParamFormats, q.ResultFormats)
+	if d.pooled {
+		p.SendQueryParams(turnSQL, nil, nil, nil, nil)
+		p.SendQueryParams(appendSQL, q.ParamValues, sd.ParamOIDs, q.ParamFormats, q.ResultFormats)
+	} else {
+		p.SendQueryPrepared(turnName, nil, nil, nil)
+		p.SendQueryPrepared(appendName, q.ParamValues, q.ParamFormats, q.ResultFormats)
+	}
 	p.SendFlushRequest()
 	if err = p.Flush(); err == nil {
 		err = skip(p)
@@ -243,47 +267,3 @@ func (a *appended) read(p *pgconn.Pipeline, c *pgx.Conn, sd *pgconn.StatementDes
 
 // errNoHead: the statement wrote nothing, because there is no head to take ids from.
 var errNoHead = errors.New("append: the head of the log is missing")
-
-// outcome says what became of a transaction whose COMMIT failed: nil if it is
-// committed, cause if it was rolled back, ErrOutcomeUnknown if that cannot be learnt
-// before ctx ends. ctx's own end does not count while there is time left to ask.
-//
-// After a crash PostgreSQL may not know the transaction any more, and may have given
-// its id to another. So a commit counts only together with the row.
-func (d *DB) outcome(ctx context.Context, a appended, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeTimeout)
-	defer cancel()
-	for {
-		var status *string
-		var visible, there bool
-		err := d.pool.QueryRow(ctx, "SELECT pg_xact_status($1::text::xid8)", a.xid).Scan(&status)
-		switch {
-		case sqlState(err) == "22023": // in the future
-			return cause
-		case err == nil && status != nil && *status == "aborted":
-			return cause
-		case err == nil && status != nil && *status == "committed":
-			// In one snapshot, taken after that answer: a transaction that is about to end
-			// may be committed and not yet visible.
-			err := d.pool.QueryRow(ctx, `SELECT pg_visible_in_snapshot($1::text::xid8, pg_current_snapshot()),
-				EXISTS (SELECT FROM audit_log WHERE id = $2 AND at = $3)`, a.xid, a.first, a.at).Scan(&visible, &there)
-			switch {
-			case err == nil && visible && !there:
-				return cause
-			case err == nil && visible:
-				d.logger.Warn("the answer of a commit was lost; it had been done", "xid", a.xid, "error", cause)
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", audit.ErrOutcomeUnknown, cause)
-		case <-time.After(outcomePause):
-		}
-	}
-}
-
-const (
-	outcomeTimeout = 8 * time.Second
-	outcomePause   = 20 * time.Millisecond
-)

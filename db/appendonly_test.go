@@ -76,8 +76,10 @@ func TestAppendOnly(t *testing.T) {
 	d := pgtest.OpenURL(t, u)
 	record(t, d, entry("a.b"))
 	record(t, d, entry("a.b"))
+	sealAll(t, d)
 	look := pgtest.Conn(t, u, "postgres")
-	const everything = "SELECT l::text FROM audit_log AS l UNION ALL SELECT h::text FROM audit_head AS h UNION ALL SELECT g::text FROM pg_trigger AS g ORDER BY 1"
+	const everything = "SELECT l::text FROM audit_log AS l UNION ALL SELECT h::text FROM audit_head AS h " +
+		"UNION ALL SELECT t::text FROM tree_tile AS t UNION ALL SELECT t::text FROM tree_head AS t UNION ALL SELECT c::text FROM checkpoint AS c UNION ALL SELECT g::text FROM pg_trigger AS g ORDER BY 1"
 	before := texts(t, look, everything)
 	tables := append(partitions(t, look), "audit_log")
 	if len(tables) < 5 {
@@ -109,6 +111,14 @@ func TestAppendOnly(t *testing.T) {
 				"UPDATE audit_head SET last_id = last_id + 1, last_at = last_at - interval '1 microsecond'",
 				"DELETE FROM audit_head", "TRUNCATE audit_head", "INSERT INTO audit_head (last_id, last_at) VALUES (0, 'epoch')",
 				"INSERT INTO audit_head VALUES (true, 0, 'epoch') ON CONFLICT (singleton) DO UPDATE SET last_id = 0",
+				"UPDATE tree_tile SET hashes = substring(hashes FROM 1 FOR 32)", "UPDATE tree_tile SET hashes = hashes", "UPDATE tree_tile SET n = n + 1",
+				"UPDATE tree_tile SET hashes = sha256('x') || hashes", "UPDATE tree_tile SET hashes = sha256('x') || sha256('y') || sha256('z')",
+				"INSERT INTO tree_tile SELECT * FROM tree_tile ON CONFLICT (level, n) DO UPDATE SET hashes = sha256('x')",
+				"DELETE FROM tree_tile", "TRUNCATE tree_tile", "UPDATE tree_head SET size = size - 1", "UPDATE tree_head SET size = size",
+				"UPDATE tree_head SET size = size + 1, last_at = last_at - interval '1 second'", "DELETE FROM tree_head", "TRUNCATE tree_head",
+				"INSERT INTO tree_head (size, root, last_at) VALUES (0, sha256(''), 'epoch')",
+				"UPDATE checkpoint SET note = ''", "DELETE FROM checkpoint", "DELETE FROM checkpoint WHERE size = 2", "TRUNCATE checkpoint",
+				"INSERT INTO checkpoint (size, root, note) VALUES (1, sha256(''), '')",
 			} {
 				wantDenied(t, c, sql)
 			}
@@ -153,6 +163,12 @@ func TestCheckHealth(t *testing.T) {
 		"truncate granted to all":    {"GRANT TRUNCATE ON $p TO public", "error: the serving role may change $p"},
 		"update of a column granted": {"GRANT UPDATE (reason) ON audit_log TO halite_app", "error: the serving role may change audit_log"},
 		"delete of a partition":      {"GRANT DELETE ON $p TO halite_app", "error: the serving role may change $p"},
+		"tile trigger disabled":      {"ALTER TABLE tree_tile DISABLE TRIGGER tree_tile_grow", "error: triggers missing or disabled on tree_tile"},
+		"tree head trigger dropped":  {"DROP TRIGGER tree_head_forward ON tree_head", "error: triggers missing or disabled on tree_head"},
+		"checkpoint trigger gone":    {"DROP TRIGGER checkpoint_grow ON checkpoint", "error: triggers missing or disabled on checkpoint"},
+		"delete of tiles granted":    {"GRANT DELETE ON tree_tile TO halite_app", "error: the serving role may change tree_tile"},
+		"insert of tree head":        {"GRANT INSERT ON tree_head TO halite_app", "error: the serving role may change tree_head"},
+		"update of checkpoints":      {"GRANT UPDATE ON checkpoint TO halite_app", "error: the serving role may change checkpoint"},
 		"delete of the head granted": {"GRANT DELETE ON audit_head TO halite_app", "error: the serving role may change audit_head"},
 		"trigger privilege granted":  {"GRANT TRIGGER ON audit_log TO halite_app", "error: the serving role may change audit_log"},
 	}
@@ -184,6 +200,7 @@ func TestGrantsHeal(t *testing.T) {
 		"GRANT UPDATE ON audit_log TO halite_app", "GRANT UPDATE (reason) ON audit_log TO halite_app",
 		"GRANT DELETE ON audit_head TO halite_app", "GRANT TRIGGER ON audit_log TO halite_app", "REVOKE ALL ON sessions FROM halite_app",
 		"GRANT UPDATE ON audit_rank TO halite_app", "REVOKE INSERT ON audit_rank FROM halite_app", "GRANT DELETE ON leases TO halite_app",
+		"GRANT DELETE ON tree_tile TO halite_app", "GRANT INSERT ON tree_head TO halite_app", "GRANT UPDATE ON checkpoint TO halite_app",
 	} {
 		t.Run(grant, func(t *testing.T) {
 			t.Parallel()

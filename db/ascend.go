@@ -17,44 +17,50 @@ func (d *DB) Bounds(ctx context.Context, f audit.Filter) (first, last int64, err
 		return 0, 0, err
 	}
 	defer release()
-	s, err := d.span(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	return d.within(ctx, s, f)
+	err = d.steady(ctx, func() error {
+		s, err := d.span(ctx)
+		if err == nil {
+			first, last, err = d.within(ctx, s, f)
+		}
+		return err
+	})
+	return first, last, err
 }
 
 // Ascend implements audit.Reader. The times of f and its AsOf do not count
 // here: they are in the range.
-func (d *DB) Ascend(ctx context.Context, f audit.Filter, first, last int64, limit int) ([]audit.Entry, error) {
+func (d *DB) Ascend(ctx context.Context, f audit.Filter, first, last int64, limit int) (entries []audit.Entry, err error) {
 	sel, ok := compile(f)
-	for ok && first <= last {
-		entries, searchedTo, err := d.ascend(ctx, sel, first, last, limit)
-		if err != nil || len(entries) > 0 || searchedTo == 0 {
-			return entries, err
+	for more := ok; more; {
+		if entries, first, more, err = d.ascend(ctx, sel, first, last, limit); err != nil {
+			return nil, err
 		}
-		first = searchedTo + 1
 	}
-	return nil, nil
+	return entries, nil
 }
 
-// ascend is Ascend within the bound of a search.
-func (d *DB) ascend(ctx context.Context, sel selection, first, last int64, limit int) (entries []audit.Entry, searchedTo int64, err error) {
+// ascend is Ascend within the bound of a search. more says that it found nothing yet, and
+// has to go on from the id next.
+func (d *DB) ascend(ctx context.Context, sel selection, first, last int64, limit int) (entries []audit.Entry, next int64, more bool, err error) {
 	release, err := d.reader(ctx)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
 	defer release()
-	s, err := d.span(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	n := neighbours{d, sel, max(first, s.first.id), min(last, s.last.id)}
-	l, _, searchedTo, err := n.window(ctx, audit.Window{Limit: limit, Oldest: true})
-	if err != nil || len(l.ids) == 0 {
-		return nil, searchedTo, err
-	}
-	entries, err = d.entriesOf(ctx, s, l)
-	slices.Reverse(entries)
-	return entries, 0, err
+	err = d.steady(ctx, func() error {
+		s, err := d.span(ctx)
+		if err != nil {
+			return err
+		}
+		n := neighbours{d, s, sel, max(first, s.first.id), min(last, s.last.id)}
+		l, _, searchedTo, err := n.window(ctx, audit.Window{Limit: limit, Oldest: true})
+		next, more = searchedTo+1, searchedTo != 0 && len(l.ids) == 0
+		if err != nil || len(l.ids) == 0 {
+			return err
+		}
+		entries, err = d.entriesOf(ctx, s, l)
+		slices.Reverse(entries)
+		return err
+	})
+	return entries, next, more, err
 }

@@ -65,7 +65,7 @@ func TestBounds(t *testing.T) {
 	for month := range 3 {
 		h.write(t, 10, month)
 	}
-	h.drop(t)
+	h.drop(t, false)
 	february, april := historyStart.AddDate(0, 2, 0), historyStart.AddDate(0, 3, 0)
 	for _, c := range []struct {
 		filter audit.Filter

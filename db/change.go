@@ -55,6 +55,7 @@ func (d *DB) Change(ctx context.Context, change func(context.Context) error, row
 			return audit.Entry{}, err
 		}
 	}
+	d.announce(e.ID)
 	return e, nil
 }
 
@@ -84,7 +85,7 @@ func (d *DB) runChange(ctx context.Context, change func(context.Context) error, 
 	var a appended
 	add := func(bun.Tx) error {
 		return conn.Raw(func(dc any) (err error) {
-			a, err = appendEntries(ctx, dc.(*stdlib.Conn).Conn(), []*audit.Entry{&e})
+			a, err = d.appendEntries(ctx, dc.(*stdlib.Conn).Conn(), []*audit.Entry{&e})
 			return err
 		})
 	}

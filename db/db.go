@@ -16,9 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect/pgdialect"
 
 	"halite/internal/audit"
 	"halite/migrations"
@@ -38,9 +36,11 @@ const (
 
 // Config says how to reach the database.
 type Config struct {
-	URL    string // names the owner: migrations, partitions
-	AppURL string // the login that serves requests; empty: URL, with appRole taken on each connection
-	Logger *slog.Logger
+	URL       string // names the owner: migrations, partitions
+	AppURL    string // the login that serves requests; empty: URL, with appRole taken on each connection
+	Pooled    bool   // URL and AppURL lead through a pooler that changes connections between transactions
+	DirectURL string // leads past the pooler, as the owner; empty: URL is used for all
+	Logger    *slog.Logger
 }
 
 // DB is the database. It is safe for concurrent use.
@@ -52,11 +52,16 @@ type DB struct {
 	logger *slog.Logger
 
 	limited bool                  // the serving role is not the owner
+	pooled  bool                  // requests are served through a pooler
+	listens bool                  // the owner's connections are not: notifications can be had
+	hot     pgx.QueryExecMode     // how statements with parameters are sent
 	reads   chan struct{}         // a slot for each reader of the log under way
 	oldest  atomic.Pointer[place] // the first entry, as it was found last
+	bounds  readBounds
+	writer  writer
+	news    news
 
-	bounds readBounds
-	writer writer
+	retention lease // of whoever drops partitions
 }
 
 var _ audit.Appender = (*DB)(nil)
@@ -79,14 +84,24 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 
 // OpenOwner connects as the owner only and changes nothing: for Migrate and MigrateDown.
 func OpenOwner(ctx context.Context, cfg Config) (*DB, error) {
-	pool, err := newPool(ctx, cfg.URL, ownerConns, "")
-	if err != nil {
-		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	variable, url, setup := "DATABASE_URL", cfg.URL, sessionSetup
+	if cfg.DirectURL != "" {
+		variable, url = "DATABASE_DIRECT_URL", cfg.DirectURL
+	} else if cfg.Pooled {
+		setup = ""
 	}
-	d := &DB{opool: pool, owner: newBun(pool), logger: cfg.Logger, bounds: defaultBounds}
+	pool, err := newPool(ctx, url, ownerConns, setup)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", variable, err)
+	}
+	d := &DB{opool: pool, owner: newBun(pool), logger: cfg.Logger, pooled: cfg.Pooled, listens: setup != "", hot: pgx.QueryExecModeCacheStatement}
+	if cfg.Pooled {
+		d.hot = pgx.QueryExecModeCacheDescribe // without a name: what is prepared would stay behind
+	}
+	d.bounds = defaultBounds
 	if err := d.checkServer(ctx); err != nil {
 		d.Close()
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", variable, err)
 	}
 	return d, nil
 }
@@ -94,6 +109,7 @@ func OpenOwner(ctx context.Context, cfg Config) (*DB, error) {
 // Close returns when work under way has ended, and ends all connections.
 func (d *DB) Close() {
 	d.writer.release()
+	d.announceLast()
 	for _, b := range []*bun.DB{d.app, d.owner} {
 		if b != nil {
 			_ = b.Close()
@@ -131,13 +147,27 @@ func (d *DB) prepare(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if d.pool, err = newPool(ctx, url, appConns, role); err != nil {
+	setup := ""
+	if !cfg.Pooled {
+		setup = servingSetup(role)
+	}
+	if d.pool, err = newPool(ctx, url, appConns, setup); err != nil {
 		return fmt.Errorf("DATABASE_APP_URL: %w", err)
 	}
 	d.app = newBun(d.pool)
+	if cfg.Pooled {
+		if err := d.checkPooled(ctx); err != nil {
+			return err
+		}
+	}
 	d.reads = make(chan struct{}, maxReads)
-	return d.app.NewSelect().ColumnExpr("pg_catalog.pg_get_userbyid(c.relowner) <> current_user").
+	d.retention = newRetentionLease(d)
+	err = d.app.NewSelect().ColumnExpr("pg_catalog.pg_get_userbyid(c.relowner) <> current_user").
 		TableExpr("pg_catalog.pg_class AS c").Where("c.oid = 'public.audit_log'::regclass").Scan(ctx, &d.limited)
+	if err == nil && cfg.Pooled && !d.limited {
+		d.logger.Warn("serving as the owner of the log: behind a pooler no role can be taken; set DATABASE_APP_URL")
+	}
+	return err
 }
 
 func (d *DB) checkServer(ctx context.Context) error {
@@ -145,10 +175,10 @@ func (d *DB) checkServer(ctx context.Context) error {
 	var name string
 	row := d.opool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_version')")
 	if err := row.Scan(&version, &name); err != nil {
-		return fmt.Errorf("DATABASE_URL: connect: %w", err)
+		return fmt.Errorf("connect: %w", err)
 	}
 	if version < minVersion {
-		return fmt.Errorf("DATABASE_URL: PostgreSQL 14 or newer is needed, this is %s", name)
+		return fmt.Errorf("PostgreSQL 14 or newer is needed, this is %s", name)
 	}
 	return nil
 }
@@ -161,7 +191,7 @@ func (d *DB) prepared(ctx context.Context, dest any, query string, args ...any) 
 	if tx, ok := ctx.Value(txKey{}).(bun.Tx); ok {
 		ask = tx.Tx.QueryContext
 	}
-	rows, err := ask(ctx, query, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
+	rows, err := ask(ctx, query, append([]any{d.hot}, args...)...)
 	if err != nil {
 		return err
 	}
@@ -170,51 +200,6 @@ func (d *DB) prepared(ctx context.Context, dest any, query string, args ...any) 
 		return err
 	}
 	return rows.Err()
-}
-
-// newPool connects lazily. role, if any, is taken on each connection.
-//
-// Statements are sent unprepared unless they ask for it: bun writes values into the
-// text, so that a statement cache would prepare every query anew.
-func newPool(ctx context.Context, url string, conns int32, role string) (*pgxpool.Pool, error) {
-	cfg, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, errors.New("not a valid postgres:// URL") // the parser's message may hold the password
-	}
-	cfg.MaxConns = conns
-	cfg.MaxConnIdleTime = 5 * time.Minute
-	cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
-	cfg.ConnConfig.ConnectTimeout = 5 * time.Second
-	// The keepalives let go of the head's lock soon if this machine vanishes while it holds it.
-	setup := "SET synchronous_commit = on; SET search_path = public; SET idle_in_transaction_session_timeout = '60s'; " +
-		"SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; " +
-		"SET client_encoding = 'UTF8'; SET standard_conforming_strings = on"
-	if conns > ownerConns { // serving; migrations may take their time
-		// A prepared statement is planned once: planning over all partitions takes longer than
-		// the statements themselves, and would be done five times before it is given up.
-		setup += "; SET statement_timeout = '20s'; SET plan_cache_mode = force_generic_plan"
-	}
-	if role != "" {
-		setup += "; SET ROLE " + pgx.Identifier{role}.Sanitize()
-	}
-	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.PgConn().Exec(ctx, setup).ReadAll()
-		return err
-	}
-	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
-		cfg.ConnConfig.RuntimeParams["application_name"] = "halite"
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
-	}
-	return pool, nil
-}
-
-func newBun(pool *pgxpool.Pool) *bun.DB {
-	b := bun.NewDB(stdlib.OpenDBFromPool(pool), pgdialect.New())
-	b.RegisterModel((*userRoleRow)(nil)) // the roles of users go through it
-	return b
 }
 
 // sqlState is the SQLSTATE of a server's error, or empty.

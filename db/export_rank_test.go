@@ -21,7 +21,7 @@ type RankBuilder struct{ *rankBuilder }
 // NewRankBuilder works on the connections that serve requests, or, if wrap is not nil,
 // on what it makes of them.
 func NewRankBuilder(d *DB, block, batch int64, wrap func(Querier) Querier) RankBuilder {
-	b := newRankBuilder(d.pool)
+	b := newRankBuilder(d.pool, d.hot)
 	b.block, b.batch = block, batch
 	if wrap != nil {
 		b.conn = wrap(b.conn)
@@ -37,7 +37,7 @@ func (b RankBuilder) Keep(d *DB) (stop func()) { return d.keepRank(b.rankBuilder
 
 // Rebuild is RebuildRank with blocks of this builder's size.
 func (b RankBuilder) Rebuild(ctx context.Context, d *DB) error {
-	owner := newRankBuilder(d.opool)
+	owner := newRankBuilder(d.opool, d.hot)
 	owner.block, owner.batch = b.block, b.batch
 	return d.rebuildRank(ctx, owner, func(int64) {})
 }

@@ -3,12 +3,17 @@ package db
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/uptrace/bun"
 )
 
 // SQLState is for tests: the SQLSTATE of a server's error, or empty.
 var SQLState = sqlState
+
+// WatchNotified is for tests: WatchHead, but for as long as it is connected it looks only
+// when it is notified.
+func (d *DB) WatchNotified() *Head { return d.watchHead(time.Hour) }
 
 // CountQueries is for tests: it says how many statements bun has sent since for what d
 // serves. It is called before d is used by others.

@@ -30,6 +30,16 @@ func (d *DB) Facets(ctx context.Context, f audit.Filter, by audit.Facet, limit i
 		return out, err
 	}
 	defer release()
+	err = d.steady(ctx, func() (err error) {
+		out, err = d.facets(ctx, f, sel, by, limit)
+		return err
+	})
+	return out, err
+}
+
+// facets is Facets, unless old entries are dropped meanwhile.
+func (d *DB) facets(ctx context.Context, f audit.Filter, sel selection, by audit.Facet, limit int) (out audit.Facets, err error) {
+	out.Values = []audit.FacetValue{}
 	s, err := d.span(ctx)
 	if err != nil {
 		return out, err
@@ -38,7 +48,7 @@ func (d *DB) Facets(ctx context.Context, f audit.Filter, by audit.Facet, limit i
 	if err != nil || hi < lo {
 		return out, err
 	}
-	n := neighbours{d, sel, lo, hi}
+	n := neighbours{d, s, sel, lo, hi}
 	counts, known, err := n.knownFacets(ctx, f, by)
 	if err == nil && !known {
 		counts, out.SearchedTo, err = n.searchFacets(ctx, by)
@@ -50,6 +60,9 @@ func (d *DB) Facets(ctx context.Context, f audit.Filter, by audit.Facet, limit i
 	out.Values = topFacets(counts, limit)
 	if by == audit.ByUser {
 		err = d.nameUsers(ctx, out.Values)
+	}
+	if err == nil {
+		err = d.checkKept(ctx, s)
 	}
 	return out, err
 }
@@ -155,7 +168,7 @@ func (d *DB) nameUsers(ctx context.Context, values []audit.FacetValue) error {
 	rows, err := d.pool.Query(ctx, `SELECT coalesce((SELECT username FROM (
 			(SELECT id, username FROM audit_log WHERE user_id = u.id AND decision = 'allow' ORDER BY id DESC LIMIT 1)
 			UNION ALL (SELECT id, username FROM audit_log WHERE user_id = u.id AND decision = 'deny' ORDER BY id DESC LIMIT 1)
-		) AS e ORDER BY id DESC LIMIT 1), '') FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, i) ORDER BY i`, pgx.QueryExecModeCacheStatement, users)
+		) AS e ORDER BY id DESC LIMIT 1), '') FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, i) ORDER BY i`, d.hot, users)
 	if err != nil {
 		return fmt.Errorf("name users: %w", err)
 	}
@@ -183,7 +196,7 @@ func (d *DB) Actions(ctx context.Context) ([]string, error) {
 
 // distinct are the values that a column of the log has, limit at most.
 func distinct[T any](ctx context.Context, d *DB, sql string, limit int) ([]T, error) {
-	rows, err := d.pool.Query(ctx, sql, pgx.QueryExecModeCacheStatement, limit)
+	rows, err := d.pool.Query(ctx, sql, d.hot, limit)
 	if err != nil {
 		return nil, fmt.Errorf("find the values of the log: %w", err)
 	}

@@ -40,7 +40,8 @@ type importRow struct {
 // Import is an import into the log that is under way. It is for one goroutine.
 type Import struct {
 	db     *DB
-	conn   *pgxpool.Conn // holds the lock that keeps other imports out
+	conn   *pgxpool.Conn
+	lock   pgx.Tx // on another connection: holds the lock that keeps other imports out
 	row    importRow
 	begun  bool // the row is in the database
 	now    time.Time
@@ -74,7 +75,14 @@ func (d *DB) BeginImport(ctx context.Context) (*Import, error) {
 
 func (i *Import) begin(ctx context.Context) error {
 	var locked bool
-	if err := i.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock(hashtext('halite import'))").Scan(&locked); err != nil {
+	var err error
+	if i.lock, err = i.db.opool.Begin(ctx); err != nil {
+		return err
+	}
+	if _, err := i.lock.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
+		return err
+	}
+	if err := i.lock.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(hashtext('halite import'))").Scan(&locked); err != nil {
 		return err
 	}
 	if !locked {
@@ -217,7 +225,10 @@ func (i *Import) Tidy(ctx context.Context) error {
 func (i *Import) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_ = i.conn.Hijack().Close(ctx) // the lock is the session's
+	i.conn.Release()
+	if i.lock != nil {
+		_ = i.lock.Rollback(ctx)
+	}
 }
 
 // FinishImport ends the import: the log may be written to from now on. It takes part in

@@ -101,8 +101,8 @@ func TestImportResumes(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		killed := func(int64) { // while the second batch of this run is written
 			admin := pgtest.Conn(t, u, "postgres")
-			if _, err := admin.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
-				AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`); err != nil {
+			if _, err := admin.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+				WHERE datname = current_database() AND application_name = 'halite'`); err != nil {
 				t.Error(err)
 			}
 			_ = admin.Close(t.Context())

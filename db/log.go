@@ -40,6 +40,19 @@ func (d *DB) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 		return page, err
 	}
 	defer release()
+	err = d.steady(ctx, func() (err error) {
+		page, err = d.list(ctx, q)
+		return err
+	})
+	return page, err
+}
+
+// list is List, unless old entries are dropped meanwhile.
+func (d *DB) list(ctx context.Context, q audit.Query) (audit.Page, error) {
+	var page audit.Page
+	if q.Limit > 0 {
+		page.Entries = []audit.Entry{}
+	}
 	s, err := d.span(ctx)
 	if err != nil {
 		return page, err
@@ -53,9 +66,9 @@ func (d *DB) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 	if err != nil || hi < lo {
 		return page, err
 	}
-	n := neighbours{d, sel, lo, hi}
+	n := neighbours{d, s, sel, lo, hi}
 	if sel.rest != nil {
-		return n.searchPage(ctx, s, q, page)
+		return n.searchPage(ctx, q, page)
 	}
 	l, err := n.page(ctx, q.Offset, max(q.Limit, 0))
 	if err != nil {
@@ -77,7 +90,7 @@ func (n neighbours) page(ctx context.Context, offset int64, limit int) (l locate
 	case len(n.keys) > 1:
 		return n.unionPage(ctx, offset, limit)
 	case !n.wholeLog():
-		return n.locate(ctx, n.keys[0], n.decision, n.lo, n.hi, offset, limit)
+		return n.locate(ctx, n.span, n.keys[0], n.decision, n.lo, n.hi, offset, limit)
 	}
 	l.total = n.hi - n.lo + 1
 	if offset < l.total {
@@ -101,7 +114,7 @@ func (d *DB) reader(ctx context.Context) (release func(), err error) {
 func (d *DB) entriesOf(ctx context.Context, s span, l located) ([]audit.Entry, error) {
 	newest, oldest := l.ids[0], l.ids[len(l.ids)-1]
 	if newest-oldest == int64(len(l.ids))-1 {
-		return d.entries(ctx, len(l.ids), byRange, oldest, newest, s.last.at)
+		return d.entries(ctx, s, len(l.ids), byRange, oldest, newest, s.last.at)
 	}
 	from, to := s.first.at, s.last.at
 	if l.from != nil && l.from.After(from) {
@@ -110,25 +123,39 @@ func (d *DB) entriesOf(ctx context.Context, s span, l located) ([]audit.Entry, e
 	if l.to != nil && l.to.Before(to) {
 		to = *l.to
 	}
-	return d.entries(ctx, len(l.ids), byIDs, l.ids, from, to)
+	return d.entries(ctx, s, len(l.ids), byIDs, l.ids, from, to)
 }
 
-// entries runs one of the statements that read a page of n entries.
-func (d *DB) entries(ctx context.Context, n int, sql string, args ...any) ([]audit.Entry, error) {
-	rows, err := d.pool.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheStatement}, args...)...)
+// entries runs one of the statements that read a page of n entries of s. It returns
+// errDropped if there are fewer because s was shortened.
+func (d *DB) entries(ctx context.Context, s span, n int, sql string, args ...any) ([]audit.Entry, error) {
+	rows, err := d.pool.Query(ctx, sql, append([]any{d.hot}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("read entries: %w", err)
 	}
 	out, err := pgx.AppendRows(make([]audit.Entry, 0, n), rows, scanEntry)
+	if err == nil && len(out) < n {
+		err = d.checkKept(ctx, s)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read entries: %w", err)
 	}
 	return out, nil
 }
 
+// checkKept returns errDropped if the first entry of s is not there any more.
+func (d *DB) checkKept(ctx context.Context, s span) error {
+	var kept bool
+	err := d.pool.QueryRow(ctx, "SELECT "+keptFirst("$1", "$2"), d.hot, s.first.id, s.first.at).Scan(&kept)
+	if err == nil && !kept {
+		err = errDropped
+	}
+	return err
+}
+
 // Get implements audit.Reader.
 func (d *DB) Get(ctx context.Context, id int64) (audit.Entry, error) {
-	rows, err := d.pool.Query(ctx, "SELECT "+entryColumns+" FROM audit_log WHERE id = $1", pgx.QueryExecModeCacheStatement, id)
+	rows, err := d.pool.Query(ctx, "SELECT "+entryColumns+" FROM audit_log WHERE id = $1", d.hot, id)
 	if err != nil {
 		return audit.Entry{}, fmt.Errorf("read entry: %w", err)
 	}

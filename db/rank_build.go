@@ -27,6 +27,7 @@ const (
 // It is for one goroutine.
 type rankBuilder struct {
 	conn  querier
+	mode  pgx.QueryExecMode
 	block int64 // entries of a key in a block
 	batch int64 // entries read at once at most, a multiple of block
 
@@ -51,8 +52,8 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-func newRankBuilder(conn querier) *rankBuilder {
-	return &rankBuilder{conn: conn, block: blockSize, batch: rankBatch}
+func newRankBuilder(conn querier, mode pgx.QueryExecMode) *rankBuilder {
+	return &rankBuilder{conn: conn, mode: mode, block: blockSize, batch: rankBatch}
 }
 
 // step builds the next batch, and returns how many entries it covered: 0 if there is no
@@ -97,7 +98,7 @@ func (b *rankBuilder) look(ctx context.Context) (end block, first, last int64, e
 	err = b.conn.QueryRow(ctx, `SELECT coalesce(r.id, 0), coalesce(r.at, 'epoch'), coalesce(r.allowed, 0), coalesce(r.denied, 0),
 			coalesce((SELECT id FROM audit_log ORDER BY id LIMIT 1), h.last_id + 1), h.last_id
 		FROM audit_head AS h LEFT JOIN (SELECT * FROM audit_rank WHERE `+logBlocks+` ORDER BY id DESC LIMIT 1) AS r ON true`,
-		pgx.QueryExecModeCacheStatement).Scan(&end.id, &end.at, &end.allowed, &end.denied, &first, &last)
+		b.mode).Scan(&end.id, &end.at, &end.allowed, &end.denied, &first, &last)
 	return end, first, last, err
 }
 
@@ -111,7 +112,7 @@ type ranked struct {
 // read returns the n entries behind an id. None of them is before since.
 func (b *rankBuilder) read(ctx context.Context, after, n int64, since time.Time) ([]ranked, error) {
 	rows, err := b.conn.Query(ctx, `SELECT id, at, user_id, action, decision = 'deny' FROM audit_log
-		WHERE id > $1 AND id <= $1 + $2 AND at >= $3 ORDER BY id`, pgx.QueryExecModeCacheStatement, after, n, since)
+		WHERE id > $1 AND id <= $1 + $2 AND at >= $3 ORDER BY id`, b.mode, after, n, since)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +154,7 @@ func (b *rankBuilder) recall(ctx context.Context, entries []ranked, end int64) e
 		for i, k := range keys {
 			users[i], actions[i] = k.user, k.action
 		}
-		rows, err := b.conn.Query(ctx, recallSQL(kind), pgx.QueryExecModeCacheStatement, users, actions, end)
+		rows, err := b.conn.Query(ctx, recallSQL(kind), b.mode, users, actions, end)
 		if err != nil {
 			return err
 		}
@@ -213,7 +214,7 @@ func (b *rankBuilder) write(ctx context.Context, blocks []block) error {
 			end = block{place: r.place, tally: r.tally}
 		}
 	}
-	tag, err := b.conn.Exec(ctx, writeSQL, pgx.QueryExecModeCacheStatement, kinds, users, actions, ids, ats, allowed, denied,
+	tag, err := b.conn.Exec(ctx, writeSQL, b.mode, kinds, users, actions, ids, ats, allowed, denied,
 		b.end.id, b.end.allowed, b.end.denied)
 	switch {
 	case sqlState(err) == uniqueViolation, err == nil && tag.RowsAffected() == 0:

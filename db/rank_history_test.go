@@ -100,11 +100,19 @@ func text(args []byte) *string {
 	return &s
 }
 
-// drop drops the first month's partition.
-func (h *history) drop(t *testing.T) {
+// drop drops the first month's partition. Where a row may be written now, it is done as
+// retention does it.
+func (h *history) drop(t *testing.T, now bool) {
 	t.Helper()
 	end := historyStart.AddDate(0, h.dropped+1, 0)
-	exec(t, h.owner, "DROP TABLE audit_log_"+historyStart.AddDate(0, h.dropped, 0).Format("2006_01"))
+	if now && h.rnd.IntN(2) == 0 {
+		p, e := dropOldest(t, h.DB, nil)
+		h.kept = append(h.kept, e)
+		end = p.Month.AddDate(0, 1, 0)
+		h.dropped = int(p.Month.Month()) - 1
+	} else {
+		exec(t, h.owner, "DROP TABLE audit_log_"+historyStart.AddDate(0, h.dropped, 0).Format("2006_01"))
+	}
 	h.dropped++
 	h.kept = slices.DeleteFunc(h.kept, func(e audit.Entry) bool { return e.At.Before(end) })
 }

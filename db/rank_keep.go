@@ -21,7 +21,7 @@ const (
 // when work under way has ended. Of several servers on a database one does it, whichever
 // holds the lease; when it ends, another takes over within seconds. While it catches up
 // it rests as long as it works, so that at most half of a processor is busy with it.
-func (d *DB) KeepRank() (stop func()) { return d.keepRank(newRankBuilder(d.pool)) }
+func (d *DB) KeepRank() (stop func()) { return d.keepRank(newRankBuilder(d.pool, d.hot)) }
 
 func (d *DB) keepRank(b *rankBuilder) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -86,7 +86,7 @@ func (b *rankBuilder) due(ctx context.Context) (bool, error) {
 // without: whoever reads meanwhile counts what is not there. progress is told after each
 // batch how many entries are covered. It needs the owner.
 func (d *DB) RebuildRank(ctx context.Context, progress func(covered int64)) error {
-	return d.rebuildRank(ctx, newRankBuilder(d.opool), progress)
+	return d.rebuildRank(ctx, newRankBuilder(d.opool, d.hot), progress)
 }
 
 func (d *DB) rebuildRank(ctx context.Context, b *rankBuilder, progress func(covered int64)) error {

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"halite/internal/audit"
 )
 
@@ -22,9 +20,13 @@ type located struct {
 // locate counts the entries of a key among the ids from lo to hi, and finds those of the
 // page. It reads indexes alone: less than a block of entries at either edge, and less than
 // two blocks and a page around the page.
-func (d *DB) locate(ctx context.Context, k rankKey, decision *audit.Decision, lo, hi, offset int64, limit int) (l located, err error) {
-	err = d.pool.QueryRow(ctx, locateSQL[locateShape(k.kind, decision)], pgx.QueryExecModeCacheStatement,
-		k.user, k.action, lo, hi, min(offset, hi-lo+1), limit).Scan(&l.total, &l.ids, &l.from, &l.to)
+func (d *DB) locate(ctx context.Context, s span, k rankKey, decision *audit.Decision, lo, hi, offset int64, limit int) (l located, err error) {
+	var kept bool
+	err = d.pool.QueryRow(ctx, locateSQL[locateShape(k.kind, decision)], d.hot,
+		k.user, k.action, lo, hi, min(offset, hi-lo+1), limit, s.first.id, s.first.at).Scan(&l.total, &l.ids, &l.from, &l.to, &kept)
+	if err == nil && !kept {
+		err = errDropped
+	}
 	if err != nil {
 		return l, fmt.Errorf("locate entries: %w", err)
 	}
@@ -56,7 +58,7 @@ func makeLocateSQL() map[shape]string {
 }
 
 // sql is the statement of locate. Its parameters are the user, the action, the first and
-// the last id of the range, the offset and the limit.
+// the last id of the range, the offset, the limit, and the span's first entry.
 //
 // bottom and top are the first and the last block that end inside the range (or just
 // before it). Between them lies the difference of their counts; what lies outside of
@@ -95,10 +97,10 @@ WITH bottom AS MATERIALIZED (
 )
 SELECT coalesce((SELECT n FROM top) - (SELECT n FROM bottom), 0) + below + above, ids,
 	(SELECT at FROM audit_rank WHERE $log AND id <= ids[cardinality(ids)] ORDER BY id DESC LIMIT 1),
-	(SELECT at FROM audit_rank WHERE $log AND id >= ids[1] ORDER BY id LIMIT 1)
+	(SELECT at FROM audit_rank WHERE $log AND id >= ids[1] ORDER BY id LIMIT 1), $kept
 FROM edges, page`
 	return strings.NewReplacer("$counts", s.counts("$1", "$2", "e.lo", "e.hi"), "$count", s.count(), "$blocks", s.kind.blocks("$1::uuid", "$2::text"),
-		"$newest", s.ids("DESC", "$1", "$2", "greatest($3, (SELECT id FROM stop) + 1)", "coalesce((SELECT id FROM start), $4)"), "$log", logBlocks).Replace(text)
+		"$newest", s.ids("DESC", "$1", "$2", "greatest($3, (SELECT id FROM stop) + 1)", "coalesce((SELECT id FROM start), $4)"), "$log", logBlocks, "$kept", keptFirst("$7", "$8")).Replace(text)
 }
 
 // decisions are those that a shape selects: entries of either are kept apart in the

@@ -38,7 +38,7 @@ func TestRankPlans(t *testing.T) {
 	actions := map[string]*string{"any": nil, "top": action(0), "middle": action(9), "rarest": action(synthetic.Actions() - 1)}
 	decisions := map[string]*audit.Decision{"any": nil, "allow": &allow, "deny": &deny}
 	prepared := map[string]string{} // statement -> its name
-	most := 0
+	most, first := 0, texts(t, c, firstEntry)[0]
 	for decision, d := range decisions {
 		for user, u := range users {
 			for action, a := range actions {
@@ -49,7 +49,7 @@ func TestRankPlans(t *testing.T) {
 				sql := db.LocateSQL(f)
 				if prepared[sql] == "" {
 					prepared[sql] = fmt.Sprintf("locate_%d", len(prepared))
-					exec(t, c, "PREPARE "+prepared[sql]+" (uuid, text, bigint, bigint, bigint, int) AS "+sql)
+					exec(t, c, "PREPARE "+prepared[sql]+" (uuid, text, bigint, bigint, bigint, int, bigint, timestamptz) AS "+sql)
 				}
 				var id uuid.UUID
 				var name string
@@ -62,7 +62,7 @@ func TestRankPlans(t *testing.T) {
 				for _, q := range [][3]int64{ // first id, last id, offset
 					{1, rows, 0}, {1, rows, 3_000}, {1, rows, 15_000}, {1, 21_234, 300}, {21_234, rows, 0}, {12_345, 24_321, 1_000}, {20_000, 20_100, 1},
 				} {
-					execute := fmt.Sprintf("EXECUTE %s ('%s', '%s', %d, %d, %d, %d)", prepared[sql], id, name, q[0], q[1], q[2], limit)
+					execute := fmt.Sprintf("EXECUTE %s ('%s', '%s', %d, %d, %d, %d, %s)", prepared[sql], id, name, q[0], q[1], q[2], limit, first)
 					read := entriesRead(t, texts(t, c, "EXPLAIN (ANALYZE, TIMING off, FORMAT json) "+execute))
 					if read > 5*block+limit { // the fifth is the tail, which no block has closed
 						t.Errorf("user %s, action %s, decision %s, ids and offset %d: %d entries read", user, action, decision, q, read)
@@ -74,6 +74,9 @@ func TestRankPlans(t *testing.T) {
 	}
 	t.Logf("%d entries read at most, blocks of %d", most, block)
 }
+
+// firstEntry is a query for the last parameters of the statements that read the rank index.
+const firstEntry = "SELECT format('%s, %L', id, at) FROM audit_log ORDER BY id LIMIT 1"
 
 // plan is a node of what EXPLAIN says.
 type plan struct {

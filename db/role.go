@@ -14,15 +14,20 @@ import (
 
 // grants is everything that the serving role may do. $role stands for its name.
 var grants = []string{
-	"REVOKE ALL ON audit_log, audit_head, audit_rank, audit_import, audit_imported, leases FROM $role",
+	"REVOKE ALL ON audit_log, audit_head, audit_rank, audit_import, audit_imported, audit_retention, leases, tree_tile, tree_head, checkpoint, tree_mismatch FROM $role",
 	"GRANT USAGE ON SCHEMA public TO $role",
 	"GRANT SELECT, INSERT ON audit_log TO $role",
 	"GRANT SELECT ON audit_head TO $role",
 	"GRANT UPDATE (last_id, last_at) ON audit_head TO $role",
 	"GRANT SELECT, UPDATE ON settings, job_time TO $role",
 	"GRANT SELECT, INSERT ON audit_rank TO $role",
-	"GRANT SELECT ON audit_import, audit_imported TO $role",
+	"GRANT SELECT ON audit_import, audit_imported, audit_retention TO $role",
 	"GRANT UPDATE (finished_at) ON audit_import TO $role",
+	"GRANT SELECT, INSERT ON tree_tile TO $role",
+	"GRANT UPDATE (hashes) ON tree_tile TO $role",
+	"GRANT SELECT ON tree_head TO $role",
+	"GRANT UPDATE (size, root, last_at, sealed_at) ON tree_head TO $role",
+	"GRANT SELECT, INSERT, DELETE ON checkpoint, tree_mismatch TO $role",
 	"GRANT SELECT ON leases TO $role",
 	"GRANT UPDATE (holder, expires_at) ON leases TO $role",
 	"GRANT SELECT, INSERT, UPDATE, DELETE ON users, roles, permissions, user_roles, sessions, audit_intents TO $role",
@@ -95,9 +100,17 @@ func (d *DB) grant(ctx context.Context, role string) error {
 			AND has_table_privilege($1, 'audit_rank', 'SELECT') AND has_table_privilege($1, 'audit_rank', 'INSERT')
 			AND NOT has_any_column_privilege($1, 'audit_rank', 'UPDATE') AND NOT has_table_privilege($1, 'audit_rank', 'DELETE, TRUNCATE, TRIGGER')
 			AND has_column_privilege($1, 'audit_import', 'finished_at', 'UPDATE') AND NOT has_column_privilege($1, 'audit_import', 'imported', 'UPDATE')
-			AND has_table_privilege($1, 'audit_imported', 'SELECT')
+			AND has_table_privilege($1, 'audit_imported', 'SELECT') AND has_table_privilege($1, 'audit_retention', 'SELECT')
+			AND NOT has_table_privilege($1, 'audit_retention', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
 			AND NOT has_table_privilege($1, 'audit_import', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
 			AND NOT has_table_privilege($1, 'audit_imported', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
+			AND has_table_privilege($1, 'tree_tile', 'INSERT') AND has_column_privilege($1, 'tree_tile', 'hashes', 'UPDATE')
+			AND NOT has_table_privilege($1, 'tree_tile', 'UPDATE, DELETE, TRUNCATE, TRIGGER')
+			AND has_column_privilege($1, 'tree_head', 'size', 'UPDATE')
+			AND NOT has_table_privilege($1, 'tree_head', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
+			AND has_table_privilege($1, 'checkpoint', 'INSERT') AND has_table_privilege($1, 'checkpoint', 'DELETE')
+			AND NOT has_any_column_privilege($1, 'checkpoint', 'UPDATE') AND NOT has_table_privilege($1, 'checkpoint', 'TRUNCATE, TRIGGER')
+			AND has_table_privilege($1, 'tree_mismatch', 'DELETE')
 			AND has_column_privilege($1, 'leases', 'holder', 'UPDATE')
 			AND NOT has_table_privilege($1, 'leases', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
 			AND has_table_privilege($1, 'users', 'DELETE') AND has_table_privilege($1, 'roles', 'DELETE')

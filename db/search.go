@@ -64,7 +64,7 @@ func (f found) located(oldest bool) (l located) {
 }
 
 // searchPage answers q, of which page has what is known.
-func (n neighbours) searchPage(ctx context.Context, s span, q audit.Query, page audit.Page) (audit.Page, error) {
+func (n neighbours) searchPage(ctx context.Context, q audit.Query, page audit.Page) (audit.Page, error) {
 	enough := allHits
 	if !q.Counted {
 		enough = int(min(q.Offset, math.MaxInt32)) + q.Limit
@@ -80,7 +80,7 @@ func (n neighbours) searchPage(ctx context.Context, s span, q audit.Query, page 
 	n64 := int64(len(all.hits))
 	all.hits = all.hits[min(q.Offset, n64):min(min(q.Offset, n64)+int64(max(q.Limit, 0)), n64)]
 	if len(all.hits) > 0 {
-		page.Entries, err = n.entriesOf(ctx, s, all.located(false))
+		page.Entries, err = n.entriesOf(ctx, n.span, all.located(false))
 	}
 	return page, err
 }
@@ -115,6 +115,14 @@ type batch struct {
 // batches, the newest or the oldest first, until there are no more or fn has enough or the
 // bound is reached. In the last case it returns the last id that it came to, else 0.
 func (n neighbours) look(ctx context.Context, lo, hi int64, oldest bool, fn func(batch) (more bool, err error)) (searchedTo int64, err error) {
+	if searchedTo, err = n.lookWithin(ctx, lo, hi, oldest, fn); err == nil {
+		err = n.checkKept(ctx, n.span)
+	}
+	return searchedTo, err
+}
+
+// lookWithin is look, unless old entries are dropped meanwhile.
+func (n neighbours) lookWithin(ctx context.Context, lo, hi int64, oldest bool, fn func(batch) (more bool, err error)) (searchedTo int64, err error) {
 	left := n.bounds.search
 	if !n.wholeLog() {
 		left /= scattered
@@ -178,7 +186,7 @@ func (n neighbours) ask(ctx context.Context, sql asked, b batch) (pgx.Rows, erro
 	if len(b.ids) == 0 {
 		text, args = sql.byRange, []any{b.lo, b.hi, nil}
 	}
-	rows, err := n.pool.Query(ctx, text, slices.Concat([]any{pgx.QueryExecModeCacheStatement}, n.rest.args(), args)...)
+	rows, err := n.pool.Query(ctx, text, slices.Concat([]any{n.hot}, n.rest.args(), args)...)
 	if err != nil {
 		return nil, fmt.Errorf("search: %w", err)
 	}

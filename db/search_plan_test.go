@@ -93,7 +93,8 @@ func TestSearchPlans(t *testing.T) {
 		read(db.TallySQL(f), "uuid[], text[], bigint[], bigint[], bigint, bigint",
 			strings.Join([]string{list(us), list(as), list(los), list(his), los[0], his[ranges-1]}, ", "), 5*(ranges+1)*block)
 		for _, oldest := range []bool{false, true} {
-			read(db.UnionSQL(f, oldest), "uuid[], text[], bigint, bigint, int", fmt.Sprintf("%s, %s, 301, 55300, 50", list(us), list(as)), 5*(3*block+50))
+			read(db.UnionSQL(f, oldest), "uuid[], text[], bigint, bigint, int, bigint, timestamptz",
+				fmt.Sprintf("%s, %s, 301, 55300, 50, %s", list(us), list(as), texts(t, c, firstEntry)[0]), 5*(3*block+51))
 		}
 	}
 	read(db.TallySQL(audit.Filter{}), "uuid[], text[], bigint[], bigint[], bigint, bigint",

@@ -40,7 +40,7 @@ func (d *DB) tryAppend(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	_, err = appendEntries(ctx, tx.Conn(), []*audit.Entry{{Action: "health", Resource: "health:probe", Decision: audit.Allow}})
+	_, err = d.appendEntries(ctx, tx.Conn(), []*audit.Entry{{Action: "health", Resource: "health:probe", Decision: audit.Allow}})
 	if partitionMissing(err) {
 		return nil // the recorder makes it when it needs it
 	}
@@ -48,24 +48,30 @@ func (d *DB) tryAppend(ctx context.Context) error {
 }
 
 func (d *DB) checkAppendOnly(ctx context.Context) string {
-	// Every table of the log, and the head, that some operation is not refused on (by
+	// Every table of the log and of its tree that some operation is not refused on (by
 	// statement, by row: bits of tgtype), or that the serving role may change.
 	var open, granted []string
 	err := d.pool.QueryRow(ctx, `
 		WITH tables AS (
 			SELECT 'audit_log'::regclass AS t, 'audit_log_refuse_change'::regproc AS f, 56 AS all_s, 24 AS all_r
 			UNION ALL SELECT inhrelid::regclass, 'audit_log_refuse_change'::regproc, 56, 24 FROM pg_inherits WHERE inhparent = 'audit_log'::regclass
+			UNION ALL SELECT 'audit_retention'::regclass, 'audit_log_refuse_change'::regproc, 56, 24
 			UNION ALL SELECT 'audit_head'::regclass, 'audit_head_refuse_change'::regproc, 32, 28
+			UNION ALL SELECT 'tree_head'::regclass, 'tree_refuse_change'::regproc, 32, 28
+			UNION ALL SELECT 'tree_tile'::regclass, 'tree_refuse_change'::regproc, 32, 24
+			UNION ALL SELECT 'checkpoint'::regclass, 'checkpoint_refuse_change'::regproc, 32, 28
 		), held AS (
 			SELECT t, bool_and(all_s & s = all_s AND all_r & r = all_r) AS ok FROM (
 				SELECT t, all_s, all_r, coalesce(bit_or(g.tgtype::int) FILTER (WHERE g.tgtype & 1 = 0), 0) AS s,
 					coalesce(bit_or(g.tgtype::int) FILTER (WHERE g.tgtype & 1 = 1), 0) AS r
 				FROM tables LEFT JOIN pg_trigger g ON g.tgrelid = t AND g.tgenabled = 'A' AND g.tgtype & 2 = 2
-					AND (g.tgqual IS NULL OR t = 'audit_head'::regclass) AND g.tgattr::text = '' AND g.tgfoid = f GROUP BY t, all_s, all_r) AS bits GROUP BY t
+					AND (g.tgqual IS NULL OR t IN ('audit_head'::regclass, 'tree_head'::regclass, 'tree_tile'::regclass)) AND g.tgattr::text = '' AND g.tgfoid = f GROUP BY t, all_s, all_r) AS bits GROUP BY t
 		)
 		SELECT coalesce(array_agg(t::text ORDER BY t::text) FILTER (WHERE NOT ok), '{}'),
-			coalesce(array_agg(t::text ORDER BY t::text) FILTER (WHERE has_table_privilege(t, 'UPDATE, DELETE, TRUNCATE, TRIGGER')
-				OR CASE t WHEN 'audit_head'::regclass THEN has_table_privilege(t, 'INSERT') ELSE has_any_column_privilege(t, 'UPDATE') END), '{}')
+			coalesce(array_agg(t::text ORDER BY t::text) FILTER (WHERE has_table_privilege(t, 'UPDATE, TRUNCATE, TRIGGER')
+				OR t <> 'checkpoint'::regclass AND has_table_privilege(t, 'DELETE')
+				OR CASE WHEN t IN ('audit_head'::regclass, 'tree_head'::regclass, 'audit_retention'::regclass) THEN has_table_privilege(t, 'INSERT')
+					ELSE t <> 'tree_tile'::regclass AND has_any_column_privilege(t, 'UPDATE') END), '{}')
 		FROM held`).Scan(&open, &granted)
 	switch {
 	case err != nil:

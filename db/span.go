@@ -21,9 +21,6 @@ type place struct {
 // there. An empty log's first id is one above its last.
 type span struct{ first, last place }
 
-// errGone says that a partition was dropped between two looks at the log.
-var errGone = errors.New("entries have gone meanwhile")
-
 // span reads the head of the log and finds the first entry. That is the same until old
 // partitions are dropped, so the one found last is only looked at, in its partition.
 func (d *DB) span(ctx context.Context) (s span, err error) {
@@ -32,7 +29,7 @@ func (d *DB) span(ctx context.Context) (s span, err error) {
 		s.first = *p
 	}
 	err = d.pool.QueryRow(ctx, `SELECT last_id, last_at, EXISTS (SELECT FROM audit_log WHERE id = $1 AND at = $2) FROM audit_head`,
-		pgx.QueryExecModeCacheStatement, s.first.id, s.first.at).Scan(&s.last.id, &s.last.at, &kept)
+		d.hot, s.first.id, s.first.at).Scan(&s.last.id, &s.last.at, &kept)
 	if err != nil {
 		return s, fmt.Errorf("read the head of the log: %w", err)
 	}
@@ -58,6 +55,30 @@ func (s span) asOf(f audit.Filter) int64 {
 		return s.last.id
 	}
 	return min(s.last.id, *f.AsOf)
+}
+
+// errDropped says that the first entry of a span was dropped while the statements of a read
+// ran, which saw two different logs then.
+var errDropped = errors.New("old entries were dropped meanwhile")
+
+// steady runs read. If that returns errDropped it runs it once more, while it holds a lock
+// on the log under which nothing is dropped.
+func (d *DB) steady(ctx context.Context, read func() error) error {
+	if err := read(); !errors.Is(err, errDropped) {
+		return err
+	}
+	return pgx.BeginFunc(ctx, d.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "LOCK TABLE ONLY audit_log IN ACCESS SHARE MODE"); err != nil {
+			return err
+		}
+		return read()
+	})
+}
+
+// keptFirst is an expression for a statement of a read: the first entry of its span, of which
+// the parameters are named, is still there. So it was for all statements before.
+func keptFirst(id, at string) string {
+	return fmt.Sprintf("EXISTS (SELECT FROM audit_log WHERE id = %s::bigint AND at = %s::timestamptz)", id, at)
 }
 
 // within is the range of ids that the filter's times and its AsOf select, lo to hi;
@@ -103,13 +124,13 @@ func (d *DB) firstFrom(ctx context.Context, s span, times []time.Time) ([]int64,
 	if len(inside) == 0 {
 		return ids, nil
 	}
-	rows, err := d.pool.Query(ctx, firstFromSQL, pgx.QueryExecModeCacheStatement, inside, s.first.id, s.last.id)
+	rows, err := d.pool.Query(ctx, firstFromSQL, d.hot, inside, s.first.id, s.last.id)
 	if err != nil {
 		return nil, fmt.Errorf("find the first entry from a time on: %w", err)
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err == nil && len(found) != len(inside) {
-		err = errGone
+		err = errDropped
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find the first entry from a time on: %w", err)

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sort"
@@ -18,10 +19,7 @@ const statKeys = 5_000
 // Stats implements audit.Reader. The buckets' times become ids; between those the rank
 // index counts.
 func (d *DB) Stats(ctx context.Context, f audit.Filter, step audit.Step) (out audit.Stats, err error) {
-	out = audit.Stats{Step: step, Buckets: []audit.Bucket{}}
-	if step == "" {
-		out.Step = audit.Day
-	}
+	out = audit.Stats{Step: cmp.Or(step, audit.Day), Buckets: []audit.Bucket{}}
 	sel, ok := compile(f)
 	if !ok {
 		return out, nil
@@ -31,6 +29,16 @@ func (d *DB) Stats(ctx context.Context, f audit.Filter, step audit.Step) (out au
 		return out, err
 	}
 	defer release()
+	err = d.steady(ctx, func() (err error) {
+		out, err = d.stats(ctx, f, sel, step)
+		return err
+	})
+	return out, err
+}
+
+// stats is Stats, unless old entries are dropped meanwhile.
+func (d *DB) stats(ctx context.Context, f audit.Filter, sel selection, step audit.Step) (out audit.Stats, err error) {
+	out = audit.Stats{Step: cmp.Or(step, audit.Day), Buckets: []audit.Bucket{}}
 	s, err := d.span(ctx)
 	if err != nil {
 		return out, err
@@ -39,7 +47,7 @@ func (d *DB) Stats(ctx context.Context, f audit.Filter, step audit.Step) (out au
 	if err != nil || hi < lo {
 		return out, err
 	}
-	n := neighbours{d, sel, lo, hi}
+	n := neighbours{d, s, sel, lo, hi}
 	times, err := n.times(ctx)
 	if err != nil {
 		return out, err
@@ -48,7 +56,7 @@ func (d *DB) Stats(ctx context.Context, f audit.Filter, step audit.Step) (out au
 		return out, err
 	}
 	if n.rest == nil {
-		return out, n.count(ctx, s, out.Buckets)
+		return out, n.count(ctx, out.Buckets)
 	}
 	all, err := n.search(ctx, lo, hi, false, allHits)
 	out.Partial, out.SearchedTo = all.searchedTo != 0, all.searchedTo
@@ -66,11 +74,11 @@ func (d *DB) Stats(ctx context.Context, f audit.Filter, step audit.Step) (out au
 // times are those of the first and of the last id.
 func (n neighbours) times(ctx context.Context) (times [2]time.Time, err error) {
 	rows, err := n.pool.Query(ctx, "SELECT at FROM audit_log WHERE id = $1 UNION ALL SELECT at FROM audit_log WHERE id = $2",
-		pgx.QueryExecModeCacheStatement, n.lo, n.hi)
+		n.hot, n.lo, n.hi)
 	if err == nil {
 		var found []time.Time
 		if found, err = pgx.CollectRows(rows, pgx.RowTo[time.Time]); err == nil && len(found) < 2 {
-			err = errGone
+			err = errDropped
 		}
 		copy(times[:], found)
 	}
@@ -102,12 +110,12 @@ func (n neighbours) buckets(step audit.Step, times [2]time.Time) (audit.Step, []
 }
 
 // count fills the buckets, of all ids of n.
-func (n neighbours) count(ctx context.Context, s span, buckets []audit.Bucket) error {
+func (n neighbours) count(ctx context.Context, buckets []audit.Bucket) error {
 	var begins []time.Time
 	for _, b := range buckets[1:] {
 		begins = append(begins, b.Since)
 	}
-	ids, err := n.firstFrom(ctx, s, begins)
+	ids, err := n.firstFrom(ctx, n.span, begins)
 	if err != nil {
 		return err
 	}
@@ -127,6 +135,9 @@ func (n neighbours) count(ctx context.Context, s span, buckets []audit.Bucket) e
 			buckets[i].Allowed += t.allowed
 			buckets[i].Denied += t.denied
 		}
+	}
+	if err == nil {
+		err = n.checkKept(ctx, n.span)
 	}
 	return err
 }

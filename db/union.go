@@ -26,8 +26,10 @@ func (n neighbours) unionPage(ctx context.Context, offset int64, limit int) (l l
 		return sum, err
 	}
 	total, err := count(n.lo, n.hi)
-	if err != nil || limit == 0 || offset >= total {
-		return located{total: total}, err
+	if err == nil && (limit == 0 || offset >= total) {
+		return located{total: total}, n.checkKept(ctx, n.span)
+	} else if err != nil {
+		return l, err
 	}
 	// Above high lie so many fewer entries than are to be passed over as skip says; above
 	// low lie more than that.
@@ -61,13 +63,17 @@ func (n neighbours) union(ctx context.Context, lo, hi int64, each int, oldest bo
 	first := true
 	var end int64 // what lies behind it may lack entries of a key
 	err = byKind(n.keys, func(kind rankKind, users []uuid.UUID, actions []string) error {
-		rows, err := n.pool.Query(ctx, unionSQL[ordered{locateShape(kind, n.decision), oldest}], pgx.QueryExecModeCacheStatement,
-			users, actions, lo, hi, each)
+		rows, err := n.pool.Query(ctx, unionSQL[ordered{locateShape(kind, n.decision), oldest}], n.hot,
+			users, actions, lo, hi, each, n.span.first.id, n.span.first.at)
 		if err != nil {
 			return err
 		}
 		parts, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p located, err error) {
-			return p, row.Scan(&p.ids, &p.from, &p.to)
+			var kept bool
+			if err = row.Scan(&p.ids, &p.from, &p.to, &kept); err == nil && !kept {
+				err = errDropped
+			}
+			return p, err
 		})
 		for _, p := range parts {
 			if oldest {
@@ -123,7 +129,7 @@ func makeUnionSQL() map[ordered]string {
 	out := map[ordered]string{}
 	for o := range nextSQL {
 		out[o] = "SELECT p.* FROM unnest($1::uuid[], $2::text[]) AS k (user_id, action) CROSS JOIN LATERAL (" +
-			strings.TrimSpace(o.sql("k.user_id", "k.action")) + "\n) AS p (ids, lower, upper)"
+			strings.TrimSpace(o.sql("k.user_id", "k.action")) + "\n) AS p (ids, lower, upper, kept)"
 	}
 	return out
 }

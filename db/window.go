@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"halite/internal/audit"
 )
 
@@ -26,6 +24,19 @@ func (d *DB) Window(ctx context.Context, w audit.Window) (audit.Windowed, error)
 		return out, err
 	}
 	defer release()
+	err = d.steady(ctx, func() (err error) {
+		out, err = d.window(ctx, w, sel)
+		return err
+	})
+	return out, err
+}
+
+// window is Window, unless old entries are dropped meanwhile.
+func (d *DB) window(ctx context.Context, w audit.Window, sel selection) (audit.Windowed, error) {
+	var out audit.Windowed
+	if w.Limit > 0 {
+		out.Entries = []audit.Entry{}
+	}
 	s, err := d.span(ctx)
 	if err != nil {
 		return out, err
@@ -34,7 +45,7 @@ func (d *DB) Window(ctx context.Context, w audit.Window) (audit.Windowed, error)
 	if err != nil || hi < lo {
 		return out, err
 	}
-	n := neighbours{d, sel, lo, hi}
+	n := neighbours{d, s, sel, lo, hi}
 	if w.Counted {
 		if out.Total, out.Partial, err = n.total(ctx); err != nil {
 			return out, err
@@ -61,9 +72,10 @@ func (d *DB) Window(ctx context.Context, w audit.Window) (audit.Windowed, error)
 	return out, err
 }
 
-// neighbours are the entries of a selection among the ids from lo to hi.
+// neighbours are the entries of a selection among the ids from lo to hi, of a span.
 type neighbours struct {
 	*DB
+	span span
 	selection
 	lo, hi int64
 }
@@ -148,8 +160,12 @@ func (n neighbours) next(ctx context.Context, lo, hi int64, limit int, oldest bo
 		return l, nil
 	}
 	k := n.keys[0]
-	err = n.pool.QueryRow(ctx, nextSQL[ordered{locateShape(k.kind, n.decision), oldest}], pgx.QueryExecModeCacheStatement,
-		k.user, k.action, lo, hi, limit).Scan(&l.ids, &l.from, &l.to)
+	var kept bool
+	err = n.pool.QueryRow(ctx, nextSQL[ordered{locateShape(k.kind, n.decision), oldest}], n.hot,
+		k.user, k.action, lo, hi, limit, n.span.first.id, n.span.first.at).Scan(&l.ids, &l.from, &l.to, &kept)
+	if err == nil && !kept {
+		err = errDropped
+	}
 	if err != nil {
 		return l, fmt.Errorf("find the next entries: %w", err)
 	}
@@ -184,8 +200,8 @@ func makeNextSQL() map[ordered]string {
 	return out
 }
 
-// sql is the statement of next, for a user and an action. Its other parameters, $3 to $5,
-// are the first and the last id of the range, and the limit.
+// sql is the statement of next, for a user and an action. Its other parameters, $3 to $7,
+// are the first and the last id of the range, the limit, and the span's first entry.
 //
 // near is the block of the key that ends nearest to where the entries begin. far is the
 // first one behind it by which so many more have been counted as are asked for: what is
@@ -201,7 +217,7 @@ WITH near AS MATERIALIZED (
 	SELECT array(SELECT id FROM (SELECT id FROM ($entries) AS e ORDER BY id $order LIMIT $5) AS f ORDER BY id DESC) AS ids
 )
 SELECT ids, (SELECT at FROM audit_rank WHERE $log AND id <= ids[cardinality(ids)] ORDER BY id DESC LIMIT 1),
-	(SELECT at FROM audit_rank WHERE $log AND id >= ids[1] ORDER BY id LIMIT 1)
+	(SELECT at FROM audit_rank WHERE $log AND id >= ids[1] ORDER BY id LIMIT 1), $kept
 FROM page`
 	order, near, far := "DESC", "id <= $4::bigint ORDER BY id DESC", "$count <= near.n - $5::int ORDER BY $count DESC"
 	lo, hi := "greatest($3::bigint, (SELECT id FROM far) + 1)", "$4"
@@ -210,5 +226,6 @@ FROM page`
 		lo, hi = "$3", "least($4::bigint, (SELECT id FROM far))"
 	}
 	return strings.NewReplacer("$count", o.count(), "$blocks", o.kind.blocks(user, action), "$near", near,
-		"$far", strings.ReplaceAll(far, "$count", o.count()), "$entries", o.ids(order, user, action, lo, hi), "$order", order, "$log", logBlocks).Replace(text)
+		"$far", strings.ReplaceAll(far, "$count", o.count()), "$entries", o.ids(order, user, action, lo, hi), "$order", order, "$log", logBlocks,
+		"$kept", keptFirst("$6", "$7")).Replace(text)
 }

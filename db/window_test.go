@@ -222,6 +222,7 @@ func TestWindowPlans(t *testing.T) {
 	c := pgtest.Conn(t, u, "halite")
 	exec(t, c, "SET plan_cache_mode = force_generic_plan")
 	var prepared, most int
+	first := texts(t, c, firstEntry)[0]
 	for _, decision := range []audit.Decision{"", audit.Allow, audit.Deny} {
 		for _, user := range []int{-1, 0, 12, synthetic.Users - 1} {
 			for _, action := range []int{-1, 0, 9, synthetic.Actions() - 1} {
@@ -244,9 +245,9 @@ func TestWindowPlans(t *testing.T) {
 				}
 				for _, oldest := range []bool{false, true} {
 					prepared++
-					exec(t, c, fmt.Sprintf("PREPARE p%d (uuid, text, bigint, bigint, int) AS %s", prepared, db.NextSQL(f, oldest)))
+					exec(t, c, fmt.Sprintf("PREPARE p%d (uuid, text, bigint, bigint, int, bigint, timestamptz) AS %s", prepared, db.NextSQL(f, oldest)))
 					for _, r := range [][2]int64{{1, rows}, {1, 31_234}, {31_234, rows}, {12_345, 54_321}, {30_000, 30_100}} {
-						execute := fmt.Sprintf("EXECUTE p%d ('%s', '%s', %d, %d, %d)", prepared, id, name, r[0], r[1], limit)
+						execute := fmt.Sprintf("EXECUTE p%d ('%s', '%s', %d, %d, %d, %s)", prepared, id, name, r[0], r[1], limit, first)
 						read := entriesRead(t, texts(t, c, "EXPLAIN (ANALYZE, TIMING off, FORMAT json) "+execute))
 						if read > 3*block+limit {
 							t.Errorf("user %d, action %d, decision %q, ids %d, oldest %t: %d entries read", user, action, decision, r, oldest, read)

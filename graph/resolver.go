@@ -23,6 +23,7 @@ import (
 	"halite/internal/directory"
 	"halite/internal/dispatch"
 	"halite/internal/guard"
+	"halite/internal/retention"
 	"halite/internal/settings"
 )
 
@@ -38,6 +39,7 @@ type Resolver struct {
 	Settings  *settings.Service
 	Dispatch  *dispatch.Service
 	Cursors   *cursor.Signer // of auditLog
+	Retention *retention.Keeper
 }
 
 // NewHandler serves GraphQL over HTTP. The caller (package guard) and the session

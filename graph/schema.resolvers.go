@@ -237,6 +237,15 @@ func (r *queryResolver) OpenIntents(ctx context.Context, limit int64) ([]view.In
 	return view.NewIntents(intents), err
 }
 
+// AuditStorage is the resolver for the auditStorage field.
+func (r *queryResolver) AuditStorage(ctx context.Context) (*view.Storage, error) {
+	s, err := r.Retention.Storage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &view.Storage{Storage: s}, nil
+}
+
 // Me is the resolver for the me field.
 func (r *queryResolver) Me(ctx context.Context) (*view.Me, error) {
 	p, err := principal(ctx)

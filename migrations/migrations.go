@@ -24,8 +24,7 @@ import (
 //go:embed *.sql
 var files embed.FS
 
-// lockKey is the advisory lock that one starting server holds. It is a session lock:
-// a crash releases it.
+// lockKey is the advisory lock that one starting server holds.
 const lockKey = 0x68616c697465 // "halite"
 
 const table = "halite_migrations"
@@ -35,19 +34,24 @@ var ErrLogNotEmpty = errors.New("the audit log has rows: migrating down would de
 
 // Locked runs fn while holding the lock that serialises everything that changes the
 // schema, over all servers on the database. It waits for as long as ctx allows.
+//
+// The lock is that of a transaction beside those of fn, which ends with it: a crash
+// releases it, and so it is through a pooler, where a session's lock would stay with a
+// connection that others use. Between its statements it keeps nothing from being cleaned up.
 func Locked(ctx context.Context, db *sql.DB, fn func(context.Context) error) error {
-	conn, err := db.Conn(ctx)
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("connect for migrations: %w", err)
 	}
-	defer func() { _ = conn.Close() }()
-	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(lockKey)); err != nil {
-		return fmt.Errorf("take the migration lock: %w", err)
+	defer func() { _ = tx.Rollback() }() // if this fails the connection is broken, and the lock with it
+	for _, stmt := range []string{
+		"SET LOCAL idle_in_transaction_session_timeout = 0", "SET LOCAL statement_timeout = 0",
+		fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", int64(lockKey)),
+	} {
+		if _, err := tx.ExecContext(ctx, stmt); err != nil {
+			return fmt.Errorf("take the migration lock: %w", err)
+		}
 	}
-	defer func() {
-		// If this fails the connection is broken, and the lock with it.
-		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(lockKey))
-	}()
 	return fn(ctx)
 }
 

@@ -10,19 +10,12 @@
 set -eu
 
 oldest=14
-uid=$(id -u)
+name=get-postgres
+. "$(dirname "$0")/packages.sh"
 cache=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/halite/postgresql
 unpacking=
 trap '[ -z "$unpacking" ] || rm -rf "$unpacking"' EXIT
 trap 'exit 130' INT TERM
-
-say() { echo "get-postgres: $*" >&2; }
-have() { command -v "$1" >/dev/null 2>&1; }
-
-# libraries DIR: the folders with the libraries of packages unpacked in DIR.
-libraries() {
-	for folder in "$1"/usr/lib/*-linux-*; do printf '%s:' "$folder"; done
-}
 
 # usable BIN [LIBRARIES]: the folder holds a server that runs and is new enough.
 usable() {
@@ -56,11 +49,6 @@ found() {
 	[ "$uid" -ne 0 ] && usable_cache "$cache"
 }
 
-# as_root COMMAND...: only called when it can work.
-as_root() {
-	if [ "$uid" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
-}
-
 install_package() {
 	conf=/etc/postgresql-common/createcluster.conf
 	as_root mkdir -p "${conf%/*}"
@@ -68,62 +56,21 @@ install_package() {
 		say "writing create_main_cluster = false into $conf: no cluster of the system's is needed"
 		echo 'create_main_cluster = false' | as_root tee -a "$conf" >/dev/null
 	fi
-	set -- env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql
-	say "running $*"
-	as_root "$@" || { as_root apt-get update && as_root "$@"; }
+	apt_install postgresql
 }
 
-# depends PACKAGE: the packages that it needs, by their names in this release.
-depends() {
-	apt-cache depends --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances "$1" |
-		sed -n 's/^ *|\{0,1\}Depends: \([^<>: ]*\).*/\1/p'
-}
-
-installed() {
-	[ "$(dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | head -n 1)" = installed ]
-}
-
-# unpack_all DIR: the server and those libraries that the system lacks. LLVM, which
-# is larger than all the rest, is left out and with it the compiler of queries.
-unpack_all() {
-	queue=$(depends postgresql | grep '^postgresql-[0-9]*$' | head -n 1)
-	[ -n "$queue" ] || return 1
-	seen=' '
-	while [ -n "$queue" ]; do
-		next=
-		for package in $queue; do
-			case $seen in *" $package "*) continue ;; esac
-			seen="$seen$package "
-			say "fetching $package"
-			(cd "$1" && apt-get -qq download "$package") || return 1
-			dpkg -x "$1/$package"_*.deb "$1" || return 1
-			rm -f "$1/$package"_*.deb
-			for needed in $(depends "$package"); do
-				case $needed in
-				libllvm*) ;;
-				lib* | zlib1g) installed "$needed" || next="$next $needed" ;;
-				esac
-			done
-		done
-		queue=$next
-	done
+# unpack_server DIR: without LLVM there is no compiler of queries either.
+unpack_server() {
+	unpack_all "$1" "$(depends postgresql | grep '^postgresql-[0-9]*$' | head -n 1)" || return 1
 	rm -f "$1"/usr/lib/postgresql/*/lib/llvmjit.so
 }
 
 unpack_package() {
 	mkdir -p "${cache%/*}"
 	unpacking=$(mktemp -d "$cache.XXXXXX")
-	if ! unpack_all "$unpacking"; then
-		# The system's package lists are missing or out of date: take our own.
-		say 'fetching the package lists'
-		mkdir -p "$unpacking/apt/lists/partial" "$unpacking/apt/archives/partial"
-		cat >"$unpacking/apt/conf" <<-END
-			Dir::State::lists "$unpacking/apt/lists";
-			Dir::Cache "$unpacking/apt";
-		END
-		export APT_CONFIG="$unpacking/apt/conf"
-		apt-get -qq update || return 1
-		unpack_all "$unpacking" || return 1
+	if ! unpack_server "$unpacking"; then
+		own_lists "$unpacking" || return 1
+		unpack_server "$unpacking" || return 1
 	fi
 	rm -rf "$unpacking/apt"
 	usable_cache "$unpacking" || { say 'the unpacked server does not run'; return 1; }
@@ -151,7 +98,7 @@ if [ -n "${HALITE_PG_BIN:-}" ]; then
 	exit 1
 fi
 if have apt-get && have dpkg; then
-	if [ "$uid" -eq 0 ] || { have sudo && sudo -n true 2>/dev/null; }; then
+	if may_install; then
 		install_package || say 'apt-get failed'
 	else
 		unpack_package || say 'unpacking failed'

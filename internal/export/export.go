@@ -6,17 +6,20 @@ package export
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"strconv"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"halite/internal/audit"
 	"halite/internal/jsontext"
+	"halite/internal/merkle"
 )
 
 // Format is how entries are written.
@@ -45,7 +48,7 @@ func (f Format) ContentType() string {
 }
 
 // columns are the names of what is written of each entry, in this order: those of the REST
-// contract, then the others.
+// contract, then the others. NDJSON has `leaf` behind them.
 var columns = []string{
 	"id", "at", "user_id", "action", "resource", "args_json", "salt_jid", "decision", "result_code", "duration_ms",
 	"username", "verb", "reason", "request_id", "source_ip", "user_agent",
@@ -53,13 +56,29 @@ var columns = []string{
 
 // Footer is what the last line says of the lines before it.
 type Footer struct {
-	Count   int64           `json:"count"`    // entries
-	FirstID int64           `json:"first_id"` // of the range that was asked for; all entries of the filter are in it
-	LastID  int64           `json:"last_id"`  // below FirstID if there was nothing to ask for
-	Filter  map[string]any  `json:"filter"`   // what selected the entries; empty = all of the range
-	At      time.Time       `json:"exported_at"`
-	SHA256  string          `json:"sha256"`          // of all bytes before this line, in hex
-	Proof   json.RawMessage `json:"proof,omitempty"` // that the entries are the log's, if they are all of the range
+	Count   int64          `json:"count"`    // entries
+	FirstID int64          `json:"first_id"` // of the range that was asked for; all entries of the filter are in it
+	LastID  int64          `json:"last_id"`  // below FirstID if there was nothing to ask for
+	Filter  map[string]any `json:"filter"`   // what selected the entries; empty = all of the range
+	Missing []IDs          `json:"missing,omitempty"`
+	At      time.Time      `json:"exported_at"`
+	SHA256  string         `json:"sha256"`          // of all bytes before this line, in hex
+	Proof   *Proof         `json:"proof,omitempty"` // that the entries are the log's, if they are all of the range
+}
+
+// IDs are entries that a range should have and that were not there: the retention dropped
+// them while the range was read, or somebody took them out of the log.
+type IDs struct {
+	First int64 `json:"first_id"`
+	Last  int64 `json:"last_id"`
+}
+
+// Proof joins all entries of a range to the root of a signed checkpoint, as
+// merkle.RangeProof has it.
+type Proof struct {
+	Checkpoint string      `json:"checkpoint"` // a signed note
+	Before     []tlog.Hash `json:"before"`
+	Behind     []tlog.Hash `json:"behind"`
 }
 
 // Writer writes entries in a format. Close ends it. It is for one goroutine.
@@ -67,6 +86,7 @@ type Writer struct {
 	format Format
 	out    io.Writer
 	sum    hash.Hash
+	hasher merkle.Hasher
 	count  int64
 	buf    []byte
 }
@@ -90,7 +110,7 @@ func (w *Writer) Write(entries []audit.Entry) error {
 		if w.format == CSV {
 			w.buf = appendRow(w.buf, &entries[i])
 		} else {
-			w.buf = append(AppendEntry(w.buf, &entries[i]), '\n')
+			w.buf = append(appendEntry(w.buf, &entries[i], w.hasher.Leaf(&entries[i])), '\n')
 		}
 	}
 	w.count += int64(len(entries))
@@ -123,9 +143,10 @@ func (w *Writer) Close(f Footer) error {
 	return w.flush()
 }
 
-// AppendEntry appends e as an object with all columns. The arguments stand as the database
-// returned them, to the byte: a leaf of the log's tree binds them so.
-func AppendEntry(b []byte, e *audit.Entry) []byte {
+// appendEntry appends e as an object with all columns, and with the hash of its leaf, so
+// that an entry that was changed in the file can be named. The arguments stand as the
+// database returned them, to the byte: the leaf binds them so.
+func appendEntry(b []byte, e *audit.Entry, leaf tlog.Hash) []byte {
 	b = strconv.AppendInt(append(b, `{"id":`...), e.ID, 10)
 	b = jsontext.AppendTime(append(b, `,"at":`...), e.At)
 	b = append(b, `,"user_id":`...)
@@ -152,7 +173,8 @@ func AppendEntry(b []byte, e *audit.Entry) []byte {
 	b = jsontext.AppendOptional(append(b, `,"request_id":`...), e.RequestID)
 	b = jsontext.AppendOptional(append(b, `,"source_ip":`...), e.SourceIP)
 	b = jsontext.AppendOptional(append(b, `,"user_agent":`...), e.UserAgent)
-	return append(b, '}')
+	b = base64.StdEncoding.AppendEncode(append(b, `,"leaf":"`...), leaf[:])
+	return append(b, '"', '}')
 }
 
 // Range is what an export takes from the log: the entries of a filter among a range of ids.
@@ -172,32 +194,44 @@ func (r Range) Complete() bool {
 // batch is how many entries are read at a time.
 const batch = 2000
 
-// ErrGone says that entries of a complete range were dropped while it was read.
-var ErrGone = errors.New("entries of the range were dropped meanwhile")
+// maxMissing is how many gaps of a range are told.
+const maxMissing = 1000
 
 // Copy writes the entries of r. It holds one batch of them at a time, and nothing of log
-// while it writes. each, if any, is called after each batch.
-func Copy(ctx context.Context, log audit.Reader, r Range, w *Writer, each func() error) error {
+// while it writes. It returns which ids a complete range lacks, those that follow one
+// another together, and of many gaps the first 1,000. each, if any, is called after each batch.
+func Copy(ctx context.Context, log audit.Reader, r Range, w *Writer, each func() error) (missing []IDs, err error) {
+	gap := func(first, last int64) {
+		if n := len(missing); n > 0 && missing[n-1].Last == first-1 {
+			missing[n-1].Last = last
+		} else if first <= last && r.Complete() && n < maxMissing {
+			missing = append(missing, IDs{first, last})
+		}
+	}
 	for next := r.First; next <= r.Last; {
 		entries, err := log.Ascend(ctx, r.Filter, next, r.Last, batch)
 		if err != nil {
-			return err
+			return missing, err
 		}
-		if r.Complete() && (len(entries) == 0 || entries[0].ID != next || entries[len(entries)-1].ID != next+int64(len(entries))-1) {
-			return ErrGone
+		if len(entries) == 0 && !r.Complete() {
+			break
 		}
-		if len(entries) == 0 {
-			return nil
+		for _, e := range entries {
+			gap(next, e.ID-1)
+			next = max(next, e.ID) + 1
+		}
+		if len(entries) == 0 { // of a complete range these should be there
+			gap(next, min(next+batch-1, r.Last))
+			next += batch
 		}
 		if err := w.Write(entries); err != nil {
-			return err
+			return missing, err
 		}
 		if each != nil {
 			if err := each(); err != nil {
-				return err
+				return missing, err
 			}
 		}
-		next = entries[len(entries)-1].ID + 1
 	}
-	return nil
+	return missing, nil
 }

@@ -27,9 +27,33 @@ func open(t *testing.T) opened {
 	o := opened{url: pgtest.URL(t)}
 	o.proxy = newProxy(t, o.url)
 	o.db = pgtest.OpenURL(t, o.proxy.through(o.url))
+	o.record(t)
+	return o
+}
+
+// openPooled opens a database through a PgBouncer, and that through a proxy.
+func openPooled(t *testing.T) (opened, *pgtest.Bouncer) {
+	t.Helper()
+	o := opened{url: pgtest.URL(t)}
+	b := pgtest.NewBouncer(t, 3)
+	app := b.Login(t, o.url)
+	pooled := b.URL(t, o.url, app)
+	o.proxy = newProxy(t, pooled)
+	var err error
+	o.db, err = db.Open(t.Context(), db.Config{
+		URL: b.URL(t, o.url, "halite"), AppURL: o.proxy.through(pooled), Pooled: true, Logger: pgtest.Quiet,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(o.db.Close)
+	o.record(t)
+	return o, b
+}
+
+func (o *opened) record(t *testing.T) {
 	o.recorder = audit.NewRecorder(o.db, audit.DefaultQueue, pgtest.Quiet)
 	t.Cleanup(o.recorder.Stop)
-	return o
 }
 
 // change makes a user of the entry's name in one transaction with the entry.
@@ -54,8 +78,20 @@ var cuts = []struct {
 	{"after COMMIT", afterCommit, true, false},
 }
 
-// TestCut cuts the connection of one caller.
+// TestCut cuts the connection of one caller, to the database or to a pooler before it.
 func TestCut(t *testing.T) {
+	t.Parallel()
+	t.Run("direct", func(t *testing.T) { cutOnce(t, open) })
+	t.Run("pooled", func(t *testing.T) { cutOnce(t, pooledAlone) })
+}
+
+func pooledAlone(t *testing.T) opened {
+	t.Helper()
+	o, _ := openPooled(t)
+	return o
+}
+
+func cutOnce(t *testing.T, open func(*testing.T) opened) {
 	t.Parallel()
 	for _, cut := range cuts {
 		t.Run(cut.name, func(t *testing.T) {
@@ -100,16 +136,27 @@ func TestCut(t *testing.T) {
 // TestCutUnderLoad cuts connections while many callers record and change.
 func TestCutUnderLoad(t *testing.T) {
 	t.Parallel()
+	t.Run("direct", func(t *testing.T) { cutUnderLoad(t, open) })
+	t.Run("pooled", func(t *testing.T) { cutUnderLoad(t, pooledAlone) })
+}
+
+// load has callers record and change until it is stopped.
+func (o opened) load(t *testing.T) *load {
+	return startLoad(t, 12, func(caller int, name string) (audit.Entry, error) {
+		if caller%3 == 0 {
+			return o.change(context.Background(), name)
+		}
+		return o.recorder.Record(entry(name))
+	})
+}
+
+func cutUnderLoad(t *testing.T, open func(*testing.T) opened) {
+	t.Parallel()
 	for _, cut := range cuts {
 		t.Run(cut.name, func(t *testing.T) {
 			t.Parallel()
 			o := open(t)
-			l := startLoad(t, 12, func(caller int, name string) (audit.Entry, error) {
-				if caller%3 == 0 {
-					return o.change(context.Background(), name)
-				}
-				return o.recorder.Record(entry(name))
-			})
+			l := o.load(t)
 			for range 8 {
 				l.await(t, 1)
 				o.proxy.arm(cut.at)

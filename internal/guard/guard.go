@@ -45,9 +45,11 @@ type Action struct {
 	// Named gives Resource where it has to be looked up first. It is called before the
 	// decision, and not for a caller who is turned away. Its error means that no decision
 	// could be made.
-	Named   func(ctx context.Context) (string, error)
-	Args    map[string]any // recorded redacted; never altered
-	Effect  Effect
+	Named  func(ctx context.Context) (string, error)
+	Args   map[string]any // recorded redacted; never altered
+	Effect Effect
+	// Changer runs a change that needs more than the others may. Nil: the guard's.
+	Changer Changer
 	Success int // the result code if nothing fails; 0 = 200
 	// Judge decides. Nil: the principal's permissions do (package policy), and a
 	// password that must be changed is changed first.
@@ -231,8 +233,12 @@ func Decide(p *policy.Principal, verb, resource string) policy.Verdict {
 func (g *Guard) change(ctx context.Context, caller *Caller, a Action, next func(context.Context) error, row func(error) audit.Entry) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
+	changer := g.Changer
+	if a.Changer != nil {
+		changer = a.Changer
+	}
 	var cerr error
-	e, err := g.Changer.Change(ctx, func(ctx context.Context) error {
+	e, err := changer.Change(ctx, func(ctx context.Context) error {
 		cerr = g.run(ctx, a, next)
 		return cerr
 	}, row)

@@ -95,17 +95,18 @@ func (a *api) sendExport(w http.ResponseWriter, r *http.Request, s *guard.Stream
 	patience := func() error { return control.SetWriteDeadline(time.Now().Add(exportTimeout)) }
 	f := export.NewWriter(to, format)
 	err := s.Run(func(ctx context.Context) (int64, error) {
+		var missing []export.IDs
 		err := patience()
 		if err == nil {
 			w.WriteHeader(http.StatusOK)
 			err = control.Flush() // it is under way
 		}
 		if err == nil {
-			err = export.Copy(ctx, a.Log, rng, f, patience)
+			missing, err = export.Copy(ctx, a.Log, rng, f, patience)
 		}
 		if err == nil {
 			filter, _ := args["filter"].(map[string]any)
-			err = f.Close(export.Footer{FirstID: rng.First, LastID: rng.Last, Filter: filter, At: time.Now()})
+			err = f.Close(export.Footer{FirstID: rng.First, LastID: rng.Last, Filter: filter, Missing: missing, At: time.Now()})
 		}
 		if err == nil && compress != nil {
 			err = compress.Close()

@@ -11,6 +11,8 @@ import (
 	"io"
 	"iter"
 	"slices"
+
+	"halite/internal/jsontext"
 )
 
 // maxLine is how long a line may be: well beyond a page of 500 entries, each with the
@@ -80,7 +82,7 @@ func (r *row) expand() iter.Seq[row] {
 func (r *row) read(text []byte) (out row, page []json.RawMessage) {
 	out.line = r.line
 	var err error
-	for name, value := range members(text, &err) {
+	for name, value := range jsontext.Members(text, &err) {
 		switch c := slices.Index(columnNames[:], name); {
 		case err != nil:
 		case c == colArgs:
@@ -92,7 +94,7 @@ func (r *row) read(text []byte) (out row, page []json.RawMessage) {
 			err = json.Unmarshal(value, &page)
 		case name == "footer": // of an export
 			page = []json.RawMessage{}
-		case name != "total":
+		case name != "total" && name != "leaf":
 			err = errors.New("unknown key " + quote(name)) // what is not understood would be lost
 		}
 	}
@@ -100,4 +102,17 @@ func (r *row) read(text []byte) (out row, page []json.RawMessage) {
 		return row{line: r.line, text: string(text), problem: "not an entry: " + err.Error()}, nil
 	}
 	return out, page
+}
+
+// scalar is a JSON string without its quotes, or a number as it is written; null is none.
+func scalar(name string, value json.RawMessage) (sql.NullString, error) {
+	switch value[0] {
+	case 'n':
+		return sql.NullString{}, nil
+	case '"':
+		return sql.NullString{String: jsontext.Unquote(value), Valid: true}, nil
+	case '{', '[', 't', 'f':
+		return sql.NullString{}, errors.New(name + " is neither a text nor a number: " + quote(string(value)))
+	}
+	return sql.NullString{String: string(value), Valid: true}, nil
 }

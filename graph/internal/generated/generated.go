@@ -129,6 +129,19 @@ type ComplexityRoot struct {
 		Until   func(childComplexity int) int
 	}
 
+	AuditStorage struct {
+		Archived      func(childComplexity int) int
+		Bytes         func(childComplexity int) int
+		DatabaseBytes func(childComplexity int) int
+		DiskBytes     func(childComplexity int) int
+		DiskFree      func(childComplexity int) int
+		GrowthPerDay  func(childComplexity int) int
+		OldestAt      func(childComplexity int) int
+		OldestID      func(childComplexity int) int
+		RetentionDays func(childComplexity int) int
+		Rows          func(childComplexity int) int
+	}
+
 	Dispatch struct {
 		JID     func(childComplexity int) int
 		Minions func(childComplexity int) int
@@ -225,6 +238,7 @@ type ComplexityRoot struct {
 		AuditFacets   func(childComplexity int, filter *audit.Filter, field audit.Facet, limit int64) int
 		AuditLog      func(childComplexity int, filter *audit.Filter, first *int64, after *string, last *int64, before *string) int
 		AuditStats    func(childComplexity int, filter *audit.Filter, bucket *audit.Step) int
+		AuditStorage  func(childComplexity int) int
 		Can           func(childComplexity int, verb string, resource string, userID *uuid.UUID) int
 		Job           func(childComplexity int, jid string) int
 		Jobs          func(childComplexity int, limit int64) int
@@ -337,6 +351,7 @@ type QueryResolver interface {
 	AuditFacets(ctx context.Context, filter *audit.Filter, field audit.Facet, limit int64) (*view.Facets, error)
 	AuditActions(ctx context.Context) ([]string, error)
 	OpenIntents(ctx context.Context, limit int64) ([]view.Intent, error)
+	AuditStorage(ctx context.Context) (*view.Storage, error)
 	Me(ctx context.Context) (*view.Me, error)
 	MyPermissions(ctx context.Context) ([]view.HeldPermission, error)
 	Can(ctx context.Context, verb string, resource string, userID *uuid.UUID) (*policy.Verdict, error)
@@ -706,6 +721,67 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditStatsBucket.Until(childComplexity), true
+
+	case "AuditStorage.archived":
+		if e.ComplexityRoot.AuditStorage.Archived == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStorage.Archived(childComplexity), true
+	case "AuditStorage.bytes":
+		if e.ComplexityRoot.AuditStorage.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStorage.Bytes(childComplexity), true
+	case "AuditStorage.databaseBytes":
+		if e.ComplexityRoot.AuditStorage.DatabaseBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStorage.DatabaseBytes(childComplexity), true
+	case "AuditStorage.diskBytes":
+		if e.ComplexityRoot.AuditStorage.DiskBytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStorage.DiskBytes(childComplexity), true
+	case "AuditStorage.diskFree":
+		if e.ComplexityRoot.AuditStorage.DiskFree == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStorage.DiskFree(childComplexity), true
+	case "AuditStorage.growthPerDay":
+		if e.ComplexityRoot.AuditStorage.GrowthPerDay == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStorage.GrowthPerDay(childComplexity), true
+	case "AuditStorage.oldestAt":
+		if e.ComplexityRoot.AuditStorage.OldestAt == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStorage.OldestAt(childComplexity), true
+	case "AuditStorage.oldestId":
+		if e.ComplexityRoot.AuditStorage.OldestID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStorage.OldestID(childComplexity), true
+	case "AuditStorage.retentionDays":
+		if e.ComplexityRoot.AuditStorage.RetentionDays == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStorage.RetentionDays(childComplexity), true
+	case "AuditStorage.rows":
+		if e.ComplexityRoot.AuditStorage.Rows == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStorage.Rows(childComplexity), true
 
 	case "Dispatch.jid":
 		if e.ComplexityRoot.Dispatch.JID == nil {
@@ -1232,6 +1308,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.AuditStats(childComplexity, args["filter"].(*audit.Filter), args["bucket"].(*audit.Step)), true
+	case "Query.auditStorage":
+		if e.ComplexityRoot.Query.AuditStorage == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.AuditStorage(childComplexity), true
 	case "Query.can":
 		if e.ComplexityRoot.Query.Can == nil {
 			break
@@ -1779,6 +1861,11 @@ type Query {
     "Intents at most, 1 to 500."
     limit: Int! = 50
   ): [AuditIntent!] @requirePerm(action: "intent.list", verb: "view", resource: "audit:*")
+
+  """
+  What the audit log takes, how fast it grows and what there is for it. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `.
+  """
+  auditStorage: AuditStorage @requirePerm(action: "audit.storage", verb: "view", resource: "audit:*")
 
   "Who is signed in. Not recorded. Error: ` + "`" + `UNAUTHENTICATED` + "`" + `."
   me: Me
@@ -2428,6 +2515,30 @@ type AuditFacet {
   denied: Int!
 }
 
+"What the audit log takes. Sizes are in bytes; they may be larger than an ` + "`" + `Int` + "`" + ` can be."
+type AuditStorage {
+  "The id of the oldest entry that is kept; null if the log is empty."
+  oldestId: ID
+  "When it was written."
+  oldestAt: DateTime
+  "How many entries are kept."
+  rows: Int!
+  "What they take with their indexes."
+  bytes: Float!
+  "What everything in the database takes."
+  databaseBytes: Float!
+  "By how much the log grows a day, by its entries of the last seven days; null until it is an hour old."
+  growthPerDay: Float
+  "After how many days whole months are dropped; 0 = everything is kept."
+  retentionDays: Int!
+  "Whether they are archived before."
+  archived: Boolean!
+  "The size of the disk, or what the database may take (` + "`" + `AUDIT_DISK_BYTES` + "`" + `); null where that is not known."
+  diskBytes: Float
+  "How much of it is free."
+  diskFree: Float
+}
+
 "An effect that was begun and whose outcome is not in the log yet. It becomes one entry."
 type AuditIntent {
   "The intent's own id. The entry gets another."
@@ -2839,6 +2950,32 @@ func (ec *executionContext) childFields_AuditStatsBucket(ctx context.Context, fi
 		return ec.fieldContext_AuditStatsBucket_denied(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AuditStatsBucket", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditStorage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "oldestId":
+		return ec.fieldContext_AuditStorage_oldestId(ctx, field)
+	case "oldestAt":
+		return ec.fieldContext_AuditStorage_oldestAt(ctx, field)
+	case "rows":
+		return ec.fieldContext_AuditStorage_rows(ctx, field)
+	case "bytes":
+		return ec.fieldContext_AuditStorage_bytes(ctx, field)
+	case "databaseBytes":
+		return ec.fieldContext_AuditStorage_databaseBytes(ctx, field)
+	case "growthPerDay":
+		return ec.fieldContext_AuditStorage_growthPerDay(ctx, field)
+	case "retentionDays":
+		return ec.fieldContext_AuditStorage_retentionDays(ctx, field)
+	case "archived":
+		return ec.fieldContext_AuditStorage_archived(ctx, field)
+	case "diskBytes":
+		return ec.fieldContext_AuditStorage_diskBytes(ctx, field)
+	case "diskFree":
+		return ec.fieldContext_AuditStorage_diskFree(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditStorage", field.Name)
 }
 
 func (ec *executionContext) childFields_Dispatch(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -5298,6 +5435,236 @@ func (ec *executionContext) _AuditStatsBucket_denied(ctx context.Context, field 
 }
 func (ec *executionContext) fieldContext_AuditStatsBucket_denied(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AuditStatsBucket", field, false, false, "Int")
+}
+
+func (ec *executionContext) _AuditStorage_oldestId(ctx context.Context, field graphql.CollectedField, obj *view.Storage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStorage_oldestId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OldestID(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOID2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStorage_oldestId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStorage", field, true, false, "ID")
+}
+
+func (ec *executionContext) _AuditStorage_oldestAt(ctx context.Context, field graphql.CollectedField, obj *view.Storage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStorage_oldestAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OldestAt(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalODateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStorage_oldestAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStorage", field, true, false, "DateTime")
+}
+
+func (ec *executionContext) _AuditStorage_rows(ctx context.Context, field graphql.CollectedField, obj *view.Storage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStorage_rows(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Rows, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStorage_rows(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStorage", field, false, false, "Int")
+}
+
+func (ec *executionContext) _AuditStorage_bytes(ctx context.Context, field graphql.CollectedField, obj *view.Storage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStorage_bytes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Bytes(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStorage_bytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStorage", field, true, false, "Float")
+}
+
+func (ec *executionContext) _AuditStorage_databaseBytes(ctx context.Context, field graphql.CollectedField, obj *view.Storage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStorage_databaseBytes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DatabaseBytes(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStorage_databaseBytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStorage", field, true, false, "Float")
+}
+
+func (ec *executionContext) _AuditStorage_growthPerDay(ctx context.Context, field graphql.CollectedField, obj *view.Storage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStorage_growthPerDay(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.GrowthPerDay, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStorage_growthPerDay(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStorage", field, false, false, "Float")
+}
+
+func (ec *executionContext) _AuditStorage_retentionDays(ctx context.Context, field graphql.CollectedField, obj *view.Storage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStorage_retentionDays(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RetentionDays, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStorage_retentionDays(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStorage", field, false, false, "Int")
+}
+
+func (ec *executionContext) _AuditStorage_archived(ctx context.Context, field graphql.CollectedField, obj *view.Storage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStorage_archived(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Archived, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStorage_archived(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStorage", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _AuditStorage_diskBytes(ctx context.Context, field graphql.CollectedField, obj *view.Storage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStorage_diskBytes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DiskBytes(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStorage_diskBytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStorage", field, true, false, "Float")
+}
+
+func (ec *executionContext) _AuditStorage_diskFree(ctx context.Context, field graphql.CollectedField, obj *view.Storage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStorage_diskFree(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DiskFree(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStorage_diskFree(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStorage", field, true, false, "Float")
 }
 
 func (ec *executionContext) _Dispatch_jid(ctx context.Context, field graphql.CollectedField, obj *salt.Started) (ret graphql.Marshaler) {
@@ -8375,6 +8742,76 @@ func (ec *executionContext) fieldContext_Query_openIntents(ctx context.Context, 
 	if fc.Args, err = ec.field_Query_openIntents_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_auditStorage(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_auditStorage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().AuditStorage(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "audit.storage")
+				if err != nil {
+					var zeroVal *view.Storage
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal *view.Storage
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "audit:*")
+				if err != nil {
+					var zeroVal *view.Storage
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *view.Storage
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *view.Storage
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *view.Storage
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *view.Storage) graphql.Marshaler {
+			return ec.marshalOAuditStorage2ᚖhaliteᚋgraphᚋviewᚐStorage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_auditStorage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AuditStorage(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -12116,6 +12553,84 @@ func (ec *executionContext) _AuditStatsBucket(ctx context.Context, sel ast.Selec
 	return out
 }
 
+var auditStorageImplementors = []string{"AuditStorage"}
+
+func (ec *executionContext) _AuditStorage(ctx context.Context, sel ast.SelectionSet, obj *view.Storage) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditStorageImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditStorage")
+		case "oldestId":
+			out.Values[i] = ec._AuditStorage_oldestId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "oldestAt":
+			out.Values[i] = ec._AuditStorage_oldestAt(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "rows":
+			out.Values[i] = ec._AuditStorage_rows(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "bytes":
+			out.Values[i] = ec._AuditStorage_bytes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "databaseBytes":
+			out.Values[i] = ec._AuditStorage_databaseBytes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "growthPerDay":
+			out.Values[i] = ec._AuditStorage_growthPerDay(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "retentionDays":
+			out.Values[i] = ec._AuditStorage_retentionDays(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "archived":
+			out.Values[i] = ec._AuditStorage_archived(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "diskBytes":
+			out.Values[i] = ec._AuditStorage_diskBytes(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "diskFree":
+			out.Values[i] = ec._AuditStorage_diskFree(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var dispatchImplementors = []string{"Dispatch"}
 
 func (ec *executionContext) _Dispatch(ctx context.Context, sel ast.SelectionSet, obj *salt.Started) graphql.Marshaler {
@@ -12803,6 +13318,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_openIntents(ctx, field)
+				})
+		case "auditStorage":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_auditStorage(ctx, field)
 				})
 		case "me":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -13922,6 +14443,20 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalNFloat2float64(ctx context.Context, v any) (float64, error) {
+	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFloat2float64(ctx context.Context, sel ast.SelectionSet, v float64) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalFloatContext(v)
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Float!")
+	}
+	return graphql.WrapContextMarshaler(ctx, res)
+}
+
 func (ec *executionContext) marshalNHeldPermission2haliteᚋgraphᚋviewᚐHeldPermission(ctx context.Context, sel ast.SelectionSet, v view.HeldPermission) graphql.Marshaler {
 	return ec._HeldPermission(ctx, sel, &v)
 }
@@ -14500,6 +15035,13 @@ func (ec *executionContext) marshalOAuditStats2ᚖhaliteᚋgraphᚋviewᚐStats(
 	return ec._AuditStats(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOAuditStorage2ᚖhaliteᚋgraphᚋviewᚐStorage(ctx context.Context, sel ast.SelectionSet, v *view.Storage) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._AuditStorage(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalOBoolean2bool(ctx context.Context, v any) (bool, error) {
 	res, err := graphql.UnmarshalBoolean(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -14621,6 +15163,23 @@ var (
 	}
 )
 
+func (ec *executionContext) unmarshalOFloat2ᚖfloat64(ctx context.Context, v any) (*float64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOFloat2ᚖfloat64(ctx context.Context, sel ast.SelectionSet, v *float64) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	res := graphql.MarshalFloatContext(*v)
+	return graphql.WrapContextMarshaler(ctx, res)
+}
+
 func (ec *executionContext) marshalOHeldPermission2ᚕhaliteᚋgraphᚋviewᚐHeldPermissionᚄ(ctx context.Context, sel ast.SelectionSet, v []view.HeldPermission) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -14655,6 +15214,24 @@ func (ec *executionContext) marshalOID2ᚖint64(ctx context.Context, sel ast.Sel
 	_ = sel
 	_ = ctx
 	res := scalar.MarshalEntryID(*v)
+	return res
+}
+
+func (ec *executionContext) unmarshalOID2ᚖstring(ctx context.Context, v any) (*string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := graphql.UnmarshalID(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOID2ᚖstring(ctx context.Context, sel ast.SelectionSet, v *string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalID(*v)
 	return res
 }
 

@@ -35,6 +35,7 @@ import (
 	"halite/internal/httpapi"
 	"halite/internal/pgtest"
 	"halite/internal/policy"
+	"halite/internal/retention"
 	"halite/internal/seal"
 	"halite/internal/settings"
 	"halite/web"
@@ -137,7 +138,7 @@ func Start(tb testing.TB, o Options) *Server {
 	}
 	gql, err := graph.NewHandler(&graph.Resolver{
 		Log: reader, Intents: s.DB, Guard: s.Guard, Auth: s.Auth, Directory: s.Directory, Settings: s.Settings, Dispatch: s.Dispatch,
-		Cursors: cursors,
+		Cursors: cursors, Retention: retention.New(retention.Config{Store: s.DB, Disk: retention.UnknownDisk, Logger: pgtest.Quiet}),
 	}, pgtest.Quiet)
 	if err != nil {
 		tb.Fatal(err)

@@ -1,10 +1,12 @@
-package intake
+package jsontext_test
 
 import (
 	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"halite/internal/jsontext"
 )
 
 // FuzzMembers: what is found in an object is what encoding/json finds, each value as it
@@ -19,7 +21,7 @@ func FuzzMembers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var err error
 		got := map[string]json.RawMessage{}
-		for name, value := range members(text, &err) {
+		for name, value := range jsontext.Members(text, &err) {
 			got[name] = value
 		}
 		var want map[string]json.RawMessage

@@ -1,18 +1,17 @@
-package intake
+package jsontext
 
 import (
 	"bytes"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"iter"
 	"unicode/utf8"
 )
 
-// members are the names and values of the JSON object in text, in its order. err says
+// Members are the names and values of the JSON object in text, in its order. err says
 // why there are none. encoding/json would check every value once more and make something
 // of it, where what is wanted is the text as it stands.
-func members(text []byte, err *error) iter.Seq2[string, json.RawMessage] {
+func Members(text []byte, err *error) iter.Seq2[string, json.RawMessage] {
 	return func(yield func(string, json.RawMessage) bool) {
 		text = bytes.Trim(text, blanks)
 		if !json.Valid(text) {
@@ -21,24 +20,34 @@ func members(text []byte, err *error) iter.Seq2[string, json.RawMessage] {
 			return
 		}
 		if text[0] != '{' {
-			*err = errors.New("an object is wanted instead of " + quote(string(text)))
+			*err = errors.New("an object is wanted")
 			return
 		}
-		for rest := bytes.TrimLeft(text[1:], blanks); rest[0] == '"'; {
+		for rest := trim(text[1:]); rest[0] == '"'; {
 			n := tokenEnd(rest)
-			name := unquote(rest[:n])
-			rest = bytes.TrimLeft(rest[n:], blanks)
-			rest = bytes.TrimLeft(rest[len(":"):], blanks)
+			name := Unquote(rest[:n])
+			rest = trim(rest[n:])
+			rest = trim(rest[len(":"):])
 			n = tokenEnd(rest)
 			if !yield(name, json.RawMessage(rest[:n])) {
 				return
 			}
-			rest = bytes.TrimLeft(rest[n:], blanks+",")
+			if rest = trim(rest[n:]); rest[0] == ',' {
+				rest = trim(rest[1:])
+			}
 		}
 	}
 }
 
 const blanks = " \t\r\n"
+
+// trim is s without the blanks at its beginning. s ends with something else.
+func trim(s []byte) []byte {
+	for s[0] == ' ' || s[0] == '\t' || s[0] == '\r' || s[0] == '\n' {
+		s = s[1:]
+	}
+	return s
+}
 
 // tokenEnd is how long the JSON value is that begins the valid text s.
 func tokenEnd(s []byte) int {
@@ -74,21 +83,8 @@ func tokenEnd(s []byte) int {
 	return len(s)
 }
 
-// scalar is a JSON string without its quotes, or a number as it is written; null is none.
-func scalar(name string, value json.RawMessage) (sql.NullString, error) {
-	switch value[0] {
-	case 'n':
-		return sql.NullString{}, nil
-	case '"':
-		return sql.NullString{String: unquote(value), Valid: true}, nil
-	case '{', '[', 't', 'f':
-		return sql.NullString{}, errors.New(name + " is neither a text nor a number: " + quote(string(value)))
-	}
-	return sql.NullString{String: string(value), Valid: true}, nil
-}
-
-// unquote is what the valid JSON string s says.
-func unquote(s []byte) string {
+// Unquote is what the valid JSON string s says.
+func Unquote(s []byte) string {
 	if inside := s[1 : len(s)-1]; bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
 		return string(inside) // as it stands
 	}
