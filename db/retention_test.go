@@ -25,7 +25,7 @@ import (
 // seal seals all of the log: what is not sealed is not dropped.
 func seal(tb testing.TB, d *db.DB) {
 	tb.Helper()
-	k := tree.New(tree.Config{Store: d, Logger: pgtest.Quiet})
+	k := tree.New(tree.Config{Store: d, Logger: pgtest.Quiet, Retained: d.Retained})
 	k.Start(tb.Context())
 	k.Stop()
 }
