@@ -11,7 +11,7 @@ LINT := .cache/golangci-lint-$(LINT_VERSION)
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Get what `make run` needs: PostgreSQL server programs, where there are none
@@ -79,13 +79,28 @@ generate: ## Regenerate the GraphQL code and format
 	go generate ./...
 	go tool gofumpt -w $$(git ls-files '*.go' | grep -v /generated/)
 
+BENCH_ROWS ?= 1000000
 .PHONY: bench
-bench: test-setup ## Run the benchmarks (BENCH_ROWS=10000000 for a large log); figures are in docs/performance.md
-	go test -run '^$$' -bench . -benchmem ./internal/policy ./internal/cursor
+bench: test-setup bench-setup build ## Measure: parts by themselves, then side by side with others (BENCH_ROWS=1000000); see docs/performance.md
+	go test -run '^$$' -bench . -benchmem ./internal/policy ./internal/cursor ./internal/merkle
 	go test -run '^$$' -bench . -benchtime 1x ./graph
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./db
-	go test -run '^$$' -bench Archive -benchtime 1x ./internal/retention
+	BENCH_ROWS=$(BENCH_ROWS) go test -run '^$$' -bench Archive -benchtime 1x ./internal/retention
+	go test -run '^$$' -bench Sealing -benchtime 1x -timeout 30m ./internal/tree
 	go test -run '^$$' -bench 'Depth|Export' -benchtime 1x -timeout 90m ./internal/httpapi
+	go run ./bench -rows $(BENCH_ROWS) $(BENCH_FLAGS)
+
+.PHONY: bench-peers
+bench-peers: setup bench-setup build ## The side-by-side part of bench alone; BENCH_FLAGS=-publish puts it into docs/
+	go run ./bench -rows $(BENCH_ROWS) $(BENCH_FLAGS)
+
+.PHONY: bench-full
+bench-full: ## The same as bench, of 10 million rows
+	$(MAKE) bench BENCH_ROWS=10000000
+
+.PHONY: bench-setup
+bench-setup:
+	@sh scripts/get-bench.sh
 
 FUZZ_EXECUTIONS ?= 1000000
 .PHONY: fuzz

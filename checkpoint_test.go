@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -209,5 +210,36 @@ func TestRunningServerNotices(t *testing.T) {
 	}
 	if want := []string{"audit.mismatch audit:3 409", "audit.mismatch.end audit:3 200"}; !slices.Equal(rows, want) {
 		t.Errorf("rows %q, want %q", rows, want)
+	}
+}
+
+// TestImportSealed: an import is sealed and signed by the next server, whatever the times
+// of its entries.
+func TestImportSealed(t *testing.T) {
+	t.Parallel()
+	const entries = 40_000 // more than are sealed at once
+	var lines strings.Builder
+	for i := range entries {
+		fmt.Fprintf(&lines, `{"at":"%d-03-01T00:00:%02d.5Z","user_id":null,"action":"test.old","resource":"test:%d","args_json":{"b":[%[3]d,"é"],"aa":null},"decision":"allow","result_code":200,"duration_ms":1}`+"\n", 1970+i*50/entries, i%60, i)
+	}
+	database := pgtest.URL(t)
+	args := []string{"--database-url=" + database, "--cookie-secret=" + testSecret}
+	if code, _, said := runHere(t, lines.String(), append(args, "import", "-")...); code != 0 {
+		t.Fatal(said)
+	}
+	server := start(t, database)
+	c := pgtest.Conn(t, database, "halite")
+	eventually(t, "the import is signed", func() bool {
+		signed, _ := latestCheckpoint(t, c)
+		cp, _, err := merkle.ReadCheckpoint(signed)
+		return err == nil && cp.N > entries
+	})
+	if got := readyAt(t, server); !strings.Contains(got, `"tree":"ok","checkpoint":"ok"`) {
+		t.Errorf("/readyz: %s", got)
+	}
+	server.stop(t)
+	signed, lastID := latestCheckpoint(t, c)
+	if cp, err := merkle.OpenCheckpoint(signed, verifier(t, testKey)); err != nil || cp.N != lastID || lastID <= entries {
+		t.Errorf("%+v of %d rows, %v", cp, lastID, err)
 	}
 }

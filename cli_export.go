@@ -9,6 +9,7 @@ import (
 
 	"halite/internal/export"
 	"halite/internal/guard"
+	"halite/internal/proof"
 )
 
 type exportCmd struct {
@@ -62,8 +63,12 @@ func (cmd exportCmd) run(ctx context.Context, c *common, io streams) error {
 		return s.Run(func(ctx context.Context) (int64, error) {
 			missing, err := export.Copy(ctx, k.store, r, w, func() error { p.tell(w.Count()); return nil })
 			p.clear()
+			var proven *export.Proof
+			if err == nil && cmd.Format == string(export.NDJSON) {
+				proven, err = proof.Export(ctx, k.store, r, missing)
+			}
 			if err == nil {
-				err = w.Close(export.Footer{FirstID: r.First, LastID: r.Last, Filter: filter, Missing: missing, At: time.Now()})
+				err = w.Close(export.Footer{FirstID: r.First, LastID: r.Last, Filter: filter, Missing: missing, At: time.Now(), Proof: proven})
 			}
 			if err == nil {
 				err = buffered.Flush()

@@ -48,6 +48,7 @@ type common struct {
 
 	AuditAuditReads    bool   `env:"AUDIT_AUDIT_READS" default:"true" negatable:"" group:"log" help:"Record allowed reads of the log itself. Denials always are."`
 	RefusalsPerMinute  int    `env:"REFUSALS_PER_MINUTE" default:"60" group:"log" help:"Refusals without a session that are recorded one by one, per minute and address; the rest is turned away and counted."`
+	PublicTree         bool   `env:"PUBLIC_TREE" default:"true" negatable:"" group:"log" help:"Serve checkpoints and the hashes of the tree, no entries, to everybody, for witnesses. Without it they need 'view' on 'audit:*'."`
 	AuditRetentionDays int    `env:"AUDIT_RETENTION_DAYS" default:"0" group:"log" help:"Drop whole months once all of them is older than so many days; 0 keeps everything."`
 	AuditArchiveDir    string `env:"AUDIT_ARCHIVE_DIR" group:"log" help:"Folder that each month is archived to before it is dropped. Unset: there is no archive."`
 	AuditDiskBytes     int64  `env:"AUDIT_DISK_BYTES" default:"0" group:"log" help:"How much the database may take, to be warned from 80 % on. 0: the disk that HALITE_DATA_DIR is on; with DATABASE_URL it is not known."`

@@ -240,7 +240,7 @@ func newHandler(c *common, k *core, logger *slog.Logger) (http.Handler, error) {
 		return nil, err
 	}
 	return httpapi.New(httpapi.Config{
-		Log: k.store, Guard: k.guard, Auth: k.auth, GraphQL: gql, Pages: web.Handler(), Logger: logger,
+		Log: k.store, Tree: k.store, PublicTree: c.PublicTree, Guard: k.guard, Auth: k.auth, GraphQL: gql, Pages: web.Handler(), Logger: logger,
 		Health:         func(ctx context.Context) []httpapi.Check { return k.checks(ctx, logger) },
 		TrustedProxies: c.TrustedProxies.prefixes, AllowedOrigins: c.AllowedOrigins,
 	})

@@ -2,18 +2,24 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"halite/internal/merkle"
+	"halite/internal/proof"
 	"halite/internal/tree"
 )
 
-var _ tree.Store = (*DB)(nil)
+var (
+	_ tree.Store   = (*DB)(nil)
+	_ proof.Source = (*DB)(nil)
+)
 
 // Ends implements tree.Store.
 func (d *DB) Ends(ctx context.Context) (lastID, size int64, err error) {
@@ -118,6 +124,30 @@ func (r tileReader) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	return data, nil
 }
 
+// LatestCheckpoint implements proof.Source.
+func (d *DB) LatestCheckpoint(ctx context.Context) (signed []byte, err error) {
+	release, err := d.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	err = d.pool.QueryRow(ctx, "SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1", d.hot).Scan(&signed)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("read the latest checkpoint: %w", err)
+	}
+	return signed, nil
+}
+
+// ReadTiles implements proof.Source: as Tiles, among the readers of the log.
+func (d *DB) ReadTiles(ctx context.Context, tiles []tlog.Tile) ([][]byte, error) {
+	release, err := d.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return tileReader{d, ctx}.ReadTiles(tiles)
+}
+
 // growSQL moves the head and stores the tiles: all or nothing, without a transaction
 // around it.
 const growSQL = `WITH head AS (
@@ -147,8 +177,9 @@ func (d *DB) SaveCheckpoint(ctx context.Context, t merkle.Tree, signed []byte) e
 	res, err := d.conn(ctx).NewRaw(`INSERT INTO checkpoint (size, root, note)
 		SELECT size, root, ? FROM tree_head WHERE size = ? AND root = ? AND NOT EXISTS (SELECT FROM checkpoint WHERE size >= ?)`,
 		signed, t.N, t.Hash[:], t.N).Exec(ctx)
+	pgerr, _ := errors.AsType[*pgconn.PgError](err)
 	switch {
-	case sqlState(err) == uniqueViolation:
+	case pgerr != nil && (pgerr.Code == uniqueViolation || pgerr.ConstraintName == "checkpoint_grows"): // another's was stored meanwhile
 		return tree.ErrOvertaken
 	case err != nil:
 		return fmt.Errorf("store the checkpoint: %w", err)

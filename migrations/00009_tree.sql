@@ -68,7 +68,8 @@ BEGIN
             RETURN OLD;
         END IF;
     END IF;
-    RAISE EXCEPTION 'checkpoints only grow and the last one stays: % refused', TG_OP USING ERRCODE = 'insufficient_privilege';
+    RAISE EXCEPTION 'checkpoints only grow and the last one stays: % refused', TG_OP
+        USING ERRCODE = 'insufficient_privilege', CONSTRAINT = 'checkpoint_grows';
 END
 $$;
 -- +goose StatementEnd

@@ -198,13 +198,14 @@ const batch = 2000
 const maxMissing = 1000
 
 // Copy writes the entries of r. It holds one batch of them at a time, and nothing of log
-// while it writes. It returns which ids a complete range lacks, those that follow one
-// another together, and of many gaps the first 1,000. each, if any, is called after each batch.
+// while it writes. It returns which ids a complete range lacks, and which were dropped
+// before a filter could look at them: those that follow one another together, and of many
+// gaps the first 1,000. each, if any, is called after each batch.
 func Copy(ctx context.Context, log audit.Reader, r Range, w *Writer, each func() error) (missing []IDs, err error) {
 	gap := func(first, last int64) {
 		if n := len(missing); n > 0 && missing[n-1].Last == first-1 {
 			missing[n-1].Last = last
-		} else if first <= last && r.Complete() && n < maxMissing {
+		} else if first <= last && n < maxMissing {
 			missing = append(missing, IDs{first, last})
 		}
 	}
@@ -213,11 +214,22 @@ func Copy(ctx context.Context, log audit.Reader, r Range, w *Writer, each func()
 		if err != nil {
 			return missing, err
 		}
-		if len(entries) == 0 && !r.Complete() {
-			break
+		if !r.Complete() { // nothing shows by itself what is not there
+			first, _, err := log.Bounds(ctx, audit.Filter{})
+			if err != nil {
+				return missing, err
+			}
+			if len(entries) == 0 || entries[0].ID >= first { // else they were read before the drop
+				gap(next, min(first-1, r.Last))
+			}
+			if len(entries) == 0 {
+				break
+			}
 		}
 		for _, e := range entries {
-			gap(next, e.ID-1)
+			if r.Complete() {
+				gap(next, e.ID-1)
+			}
 			next = max(next, e.ID) + 1
 		}
 		if len(entries) == 0 { // of a complete range these should be there

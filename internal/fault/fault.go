@@ -22,6 +22,8 @@ const (
 	SaltUnavailable  Code = "SALT_UNAVAILABLE"
 	SaltError        Code = "SALT_ERROR"
 	AuditUnavailable Code = "AUDIT_UNAVAILABLE"
+	NotSealed        Code = "NOT_SEALED"   // no signed checkpoint covers it yet
+	LogMismatch      Code = "LOG_MISMATCH" // the log is not what was sealed and signed
 	Internal         Code = "INTERNAL_SERVER_ERROR"
 )
 
@@ -35,6 +37,8 @@ var statuses = map[Code]int{
 	SaltUnavailable:  http.StatusServiceUnavailable,
 	SaltError:        http.StatusBadGateway,
 	AuditUnavailable: http.StatusServiceUnavailable,
+	NotSealed:        http.StatusConflict,
+	LogMismatch:      http.StatusInternalServerError,
 	Internal:         http.StatusInternalServerError,
 }
 

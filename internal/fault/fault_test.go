@@ -13,6 +13,7 @@ func TestStatuses(t *testing.T) {
 	want := map[Code]int{
 		"UNAUTHENTICATED": 401, "FORBIDDEN": 403, "NOT_FOUND": 404, "CONFLICT": 409, "BAD_USER_INPUT": 422, "RATE_LIMITED": 429,
 		"INTERNAL_SERVER_ERROR": 500, "SALT_ERROR": 502, "SALT_UNAVAILABLE": 503, "AUDIT_UNAVAILABLE": 503,
+		"NOT_SEALED": 409, "LOG_MISMATCH": 500,
 	}
 	if diff := cmp.Diff(want, statuses); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

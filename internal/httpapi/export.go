@@ -14,6 +14,7 @@ import (
 	"halite/internal/export"
 	"halite/internal/fault"
 	"halite/internal/guard"
+	"halite/internal/proof"
 )
 
 const (
@@ -104,9 +105,13 @@ func (a *api) sendExport(w http.ResponseWriter, r *http.Request, s *guard.Stream
 		if err == nil {
 			missing, err = export.Copy(ctx, a.Log, rng, f, patience)
 		}
+		var proven *export.Proof
+		if err == nil && format == export.NDJSON {
+			proven, err = proof.Export(ctx, a.Tree, rng, missing)
+		}
 		if err == nil {
 			filter, _ := args["filter"].(map[string]any)
-			err = f.Close(export.Footer{FirstID: rng.First, LastID: rng.Last, Filter: filter, Missing: missing, At: time.Now()})
+			err = f.Close(export.Footer{FirstID: rng.First, LastID: rng.Last, Filter: filter, Missing: missing, At: time.Now(), Proof: proven})
 		}
 		if err == nil && compress != nil {
 			err = compress.Close()

@@ -15,11 +15,13 @@ import (
 	"halite/internal/auth"
 	"halite/internal/fault"
 	"halite/internal/guard"
+	"halite/internal/proof"
 )
 
 // Config is what the routes are made of.
 type Config struct {
 	Log     audit.Reader
+	Tree    proof.Source
 	Guard   *guard.Guard
 	Auth    *auth.Service
 	GraphQL http.Handler // behind authentication
@@ -27,18 +29,24 @@ type Config struct {
 	Health  func(context.Context) []Check
 	Logger  *slog.Logger
 
+	PublicTree     bool           // checkpoints and hashes of the tree are for everybody
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
 	AllowedOrigins []string       // frontends elsewhere: CORS with credentials
 }
 
 // New returns the handler of the whole server. It fails if an allowed origin is none.
 func New(cfg Config) (http.Handler, error) {
-	api := &api{Config: cfg, exports: make(chan struct{}, maxExports)}
+	api := &api{Config: cfg, exports: make(chan struct{}, maxExports), proofs: make(chan struct{}, maxProofs)}
 	mux := http.NewServeMux()
 	session := api.authenticated
 	mux.Handle("/graphql", session(cfg.GraphQL))
 	mux.Handle("/api/audit", only(http.MethodGet, session(http.HandlerFunc(api.audit))))
 	mux.Handle("/api/audit/export", only(http.MethodGet, session(http.HandlerFunc(api.export))))
+	mux.Handle("/api/audit/checkpoint", only(http.MethodGet, session(http.HandlerFunc(api.checkpoint))))
+	mux.Handle("/api/audit/proof", only(http.MethodGet, session(http.HandlerFunc(api.inclusion))))
+	mux.Handle("/tlog/checkpoint", only(http.MethodGet, session(http.HandlerFunc(api.checkpoint))))
+	mux.Handle("/tlog/tile/", only(http.MethodGet, session(http.HandlerFunc(api.tile))))
+	mux.HandleFunc("/tlog/", func(w http.ResponseWriter, _ *http.Request) { detail(w, http.StatusNotFound, "Not Found") })
 	mux.HandleFunc("/api/audit/{$}", withoutSlash)
 	mux.Handle("/api/auth/login", only(http.MethodPost, session(http.HandlerFunc(api.login))))
 	mux.Handle("/api/auth/logout", only(http.MethodPost, session(http.HandlerFunc(api.logout))))
@@ -76,6 +84,7 @@ type api struct {
 	Config
 
 	exports chan struct{} // a slot for each export under way
+	proofs  chan struct{} // and for each answer about the tree that is being made
 }
 
 // only refuses other methods as the REST contract does.

@@ -57,6 +57,7 @@ type Options struct {
 	SilentReads    bool   // AUDIT_AUDIT_READS=false
 	Refusals       int    // 0 = many
 	SecureCookie   bool
+	PrivateTree    bool          // PUBLIC_TREE=false
 	TTL            time.Duration // 0 = 8 hours
 	AllowedOrigins []string
 	TrustedProxies []netip.Prefix
@@ -147,7 +148,7 @@ func Start(tb testing.TB, o Options) *Server {
 		gql = o.GraphQL(s.Guard)
 	}
 	h, err := httpapi.New(httpapi.Config{
-		Log: reader, Guard: s.Guard, Auth: s.Auth, GraphQL: gql, Pages: web.Handler(), Logger: pgtest.Quiet,
+		Log: reader, Tree: s.DB, PublicTree: !o.PrivateTree, Guard: s.Guard, Auth: s.Auth, GraphQL: gql, Pages: web.Handler(), Logger: pgtest.Quiet,
 		Health:         func(context.Context) []httpapi.Check { return []httpapi.Check{{Name: "db", Result: "ok"}} },
 		TrustedProxies: o.TrustedProxies, AllowedOrigins: o.AllowedOrigins,
 	})

@@ -1,0 +1,2 @@
+INSERT INTO bench.plain (at, user_id, action, resource, args_json, decision, result_code, duration_ms, username, verb, reason, request_id, source_ip, user_agent)
+VALUES (clock_timestamp(), '00000000-0000-4000-8000-000000000001', 'job.kill', 'job:20260101000000000000', '{"jid": "20260101000000000000"}', 'deny', 403, 0, 'bench', 'kill', 'no permission matches kill on job', gen_random_uuid(), '127.0.0.1', 'bench');
