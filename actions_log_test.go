@@ -21,6 +21,17 @@ func logStory(t *testing.T, w *world) {
 					kind: "bad input", call: `auditEntries(filter: {decision: DENY}, limit: 501) { total }`, code: "BAD_USER_INPUT", result: 422,
 					args: `{"limit":501,"offset":0,"filter":{"decision":"deny"}}`,
 				},
+				{
+					kind: "allowed", call: `auditEntries(filter: {userIdIn: ["$alice", null], actionIn: ["auth.login"], resource: "key:*", saltJid: "1", requestId: "x",
+						resultCodeMin: 400, resultCodeMax: 599, durationMsMin: 1, durationMsMax: 9, text: "wEb", asOf: 7}) { total totalIsExact searchedTo asOf }`,
+					data: `{"total":0,"totalIsExact":true,"searchedTo":null,"asOf":"7"}`, result: 200,
+					args: `{"limit":50,"offset":0,"filter":{"user_id_in":["$alice",null],"action_in":["auth.login"],"resource":"key:*","salt_jid":"1","request_id":"x",
+						"result_code_min":400,"result_code_max":599,"duration_ms_min":1,"duration_ms_max":9,"text":"wEb","as_of":"$any"}}`,
+				},
+				{
+					kind: "bad input", call: `auditEntries(filter: {text: "ab"}) { total }`, code: "BAD_USER_INPUT", says: "filter.text: should have from 3 to 200 characters",
+					result: 422, args: `{"limit":50,"offset":0,"filter":{"text":"ab"}}`,
+				},
 				{kind: "bad input", call: `auditEntries(offset: -1) { total }`, code: "BAD_USER_INPUT", result: 422, args: `{"limit":50,"offset":-1}`},
 			},
 		},
@@ -34,6 +45,45 @@ func logStory(t *testing.T, w *world) {
 					args: `{"after":"forged","filter":{"decision":"deny"}}`, code: "BAD_USER_INPUT", result: 422,
 				},
 			},
+		},
+		{
+			action{"Query.auditStats", `auditStats(filter: {action: "user.create", decision: ALLOW}) { bucket isExact searchedTo buckets { allowed denied } }`, "audit.stats", "view", "audit:*", `{"filter":{"action":"user.create","decision":"allow"}}`},
+			[]outcome{
+				{kind: "allowed", data: anything, result: 200},
+				{
+					kind: "allowed", call: `auditStats(filter: {until: "2020-01-01T00:00:00Z"}, bucket: QUARTER_HOUR) { bucket isExact searchedTo buckets { since } }`,
+					args: `{"bucket":"quarter_hour","filter":{"until":"2020-01-01T00:00:00Z"}}`, data: `{"bucket":"QUARTER_HOUR","isExact":true,"searchedTo":null,"buckets":[]}`, result: 200,
+				},
+				{
+					kind: "bad input", call: `auditStats(filter: {actionIn: []}) { isExact }`, args: `{"filter":{"action_in":[]}}`, code: "BAD_USER_INPUT",
+					says: "filter.actionIn: should have from 1 to 100 values", result: 422,
+				},
+			},
+		},
+		{
+			action{
+				"Query.auditFacets", `auditFacets(filter: {action: "user.create"}, field: USER) { isExact searchedTo values { value name allowed denied } }`,
+				"audit.facets", "view", "audit:*", `{"field":"user","limit":10,"filter":{"action":"user.create"}}`,
+			},
+			[]outcome{
+				{kind: "allowed", data: `{"isExact":true,"searchedTo":null,"values":[{"value":null,"name":null,"allowed":1,"denied":0}]}`, result: 200},
+				{
+					kind: "allowed", call: `auditFacets(filter: {action: "user.create"}, field: RESOURCE, limit: 1) { isExact values { value name allowed } }`,
+					args: `{"field":"resource","limit":1,"filter":{"action":"user.create"}}`, data: `{"isExact":true,"values":[{"value":"user:admin","name":null,"allowed":1}]}`, result: 200,
+				},
+				{
+					kind: "bad input", call: `auditFacets(field: ACTION, limit: 101) { isExact }`, args: `{"field":"action","limit":101}`, code: "BAD_USER_INPUT",
+					says: "limit: should be from 1 to 100", result: 422,
+				},
+				{
+					kind: "bad input", call: `auditFacets(field: ACTION, filter: {resultCodeMin: 2, resultCodeMax: 1}) { isExact }`, code: "BAD_USER_INPUT",
+					args: `{"field":"action","limit":10,"filter":{"result_code_min":2,"result_code_max":1}}`, says: "filter.resultCodeMin: should not be more than resultCodeMax", result: 422,
+				},
+			},
+		},
+		{
+			action{"Query.auditActions", `auditActions`, "audit.actions", "view", "audit:*", ""},
+			[]outcome{{kind: "allowed", data: anything, result: 200}},
 		},
 		{
 			action{"Query.auditEntry", `auditEntry(id: "1") { action }`, "audit.get", "view", "audit:*", `{"id":"1"}`},

@@ -9,8 +9,7 @@ import (
 
 // Bounds implements audit.Reader.
 func (d *DB) Bounds(ctx context.Context, f audit.Filter) (first, last int64, err error) {
-	f, ok := storable(f)
-	if !ok {
+	if _, ok := compile(f); !ok {
 		return 1, 0, nil
 	}
 	release, err := d.reader(ctx)
@@ -28,37 +27,40 @@ func (d *DB) Bounds(ctx context.Context, f audit.Filter) (first, last int64, err
 	return first, last, err
 }
 
-// Ascend implements audit.Reader. The times of f do not count here: they are in the range.
-func (d *DB) Ascend(ctx context.Context, f audit.Filter, first, last int64, limit int) ([]audit.Entry, error) {
-	f, ok := storable(f)
-	if !ok {
-		return nil, nil
+// Ascend implements audit.Reader. The times of f and its AsOf do not count
+// here: they are in the range.
+func (d *DB) Ascend(ctx context.Context, f audit.Filter, first, last int64, limit int) (entries []audit.Entry, err error) {
+	sel, ok := compile(f)
+	for more := ok; more; {
+		if entries, first, more, err = d.ascend(ctx, sel, first, last, limit); err != nil {
+			return nil, err
+		}
 	}
-	release, err := d.reader(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	var entries []audit.Entry
-	err = d.steady(ctx, func() (err error) {
-		entries, err = d.ascend(ctx, f, first, last, limit)
-		return err
-	})
-	return entries, err
+	return entries, nil
 }
 
-// ascend is Ascend, of a storable filter.
-func (d *DB) ascend(ctx context.Context, f audit.Filter, first, last int64, limit int) ([]audit.Entry, error) {
-	s, err := d.span(ctx)
+// ascend is Ascend within the bound of a search. more says that it found nothing yet, and
+// has to go on from the id next.
+func (d *DB) ascend(ctx context.Context, sel selection, first, last int64, limit int) (entries []audit.Entry, next int64, more bool, err error) {
+	release, err := d.reader(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, false, err
 	}
-	n := neighbours{d, s, f, max(first, s.first.id), min(last, s.last.id)}
-	l, err := n.next(ctx, n.lo, n.hi, limit, true)
-	if err != nil || len(l.ids) == 0 {
-		return nil, err
-	}
-	entries, err := d.entriesOf(ctx, s, l)
-	slices.Reverse(entries)
-	return entries, err
+	defer release()
+	err = d.steady(ctx, func() error {
+		s, err := d.span(ctx)
+		if err != nil {
+			return err
+		}
+		n := neighbours{d, s, sel, max(first, s.first.id), min(last, s.last.id)}
+		l, _, searchedTo, err := n.window(ctx, audit.Window{Limit: limit, Oldest: true})
+		next, more = searchedTo+1, searchedTo != 0 && len(l.ids) == 0
+		if err != nil || len(l.ids) == 0 {
+			return err
+		}
+		entries, err = d.entriesOf(ctx, s, l)
+		slices.Reverse(entries)
+		return err
+	})
+	return entries, next, more, err
 }

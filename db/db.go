@@ -57,6 +57,7 @@ type DB struct {
 	hot     pgx.QueryExecMode     // how statements with parameters are sent
 	reads   chan struct{}         // a slot for each reader of the log under way
 	oldest  atomic.Pointer[place] // the first entry, as it was found last
+	bounds  readBounds
 	writer  writer
 	news    news
 
@@ -97,6 +98,7 @@ func OpenOwner(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Pooled {
 		d.hot = pgx.QueryExecModeCacheDescribe // without a name: what is prepared would stay behind
 	}
+	d.bounds = defaultBounds
 	if err := d.checkServer(ctx); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("%s: %w", variable, err)

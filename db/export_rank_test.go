@@ -43,12 +43,38 @@ func (b RankBuilder) Rebuild(ctx context.Context, d *DB) error {
 }
 
 // LocateSQL is the statement that counts and finds a page of a filter.
-func LocateSQL(f audit.Filter) string { return locateSQL[locateShape(keyOf(f).kind, f.Decision)] }
+func LocateSQL(f audit.Filter) string { return locateSQL[shapeOf(f)] }
 
 // NextSQL is the statement that finds the newest or the oldest entries of a filter.
 func NextSQL(f audit.Filter, oldest bool) string {
-	return nextSQL[ordered{locateShape(keyOf(f).kind, f.Decision), oldest}]
+	return nextSQL[ordered{shapeOf(f), oldest}]
 }
+
+// shapeOf is the shape of the first key of f.
+func shapeOf(f audit.Filter) shape {
+	s, _ := compile(f)
+	return locateShape(s.keys[0].kind, s.decision)
+}
+
+// SetBounds sets the bound of a search, and of what is passed over at most before a page
+// of several keys. It is called before d is used by others.
+func SetBounds(d *DB, search int, passed int64) { d.bounds = readBounds{search, passed} }
+
+// SearchSQL is the statement of a search, on a range of ids and on given ones.
+func SearchSQL() (byRange, byIDs string) { return searchSQL.byRange, searchSQL.byIDs }
+
+// FacetSQL is the statement that counts by a value, on a range of ids and on given ones.
+func FacetSQL(by audit.Facet) (byRange, byIDs string) {
+	return facetSQL[by].byRange, facetSQL[by].byIDs
+}
+
+// TallySQL and UnionSQL are the statements that count, and find, the entries of several
+// keys of the kind that the first key of a filter has.
+func TallySQL(f audit.Filter) string              { return tallySQL[shapeOf(f)] }
+func UnionSQL(f audit.Filter, oldest bool) string { return unionSQL[ordered{shapeOf(f), oldest}] }
+
+// DistinctSQL are the statements that find the users and the actions of the log.
+func DistinctSQL() (users, actions string) { return distinctUsers, distinctActions }
 
 // Lease is a lease of the rank index, of a new holder.
 type Lease struct{ lease }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -36,24 +35,20 @@ func (d *DB) List(ctx context.Context, q audit.Query) (audit.Page, error) {
 	if q.Limit > 0 {
 		page.Entries = []audit.Entry{}
 	}
-	f, ok := storable(q.Filter)
-	if !ok {
-		return page, nil
-	}
 	release, err := d.reader(ctx)
 	if err != nil {
 		return page, err
 	}
 	defer release()
 	err = d.steady(ctx, func() (err error) {
-		page, err = d.list(ctx, q, f)
+		page, err = d.list(ctx, q)
 		return err
 	})
 	return page, err
 }
 
-// list is List, of a storable filter.
-func (d *DB) list(ctx context.Context, q audit.Query, f audit.Filter) (audit.Page, error) {
+// list is List, unless old entries are dropped meanwhile.
+func (d *DB) list(ctx context.Context, q audit.Query) (audit.Page, error) {
 	var page audit.Page
 	if q.Limit > 0 {
 		page.Entries = []audit.Entry{}
@@ -62,34 +57,47 @@ func (d *DB) list(ctx context.Context, q audit.Query, f audit.Filter) (audit.Pag
 	if err != nil {
 		return page, err
 	}
-	lo, hi, err := d.within(ctx, s, f)
+	page.AsOf = max(s.asOf(q.Filter), 0)
+	sel, ok := compile(q.Filter)
+	if !ok {
+		return page, nil
+	}
+	lo, hi, err := d.within(ctx, s, q.Filter)
 	if err != nil || hi < lo {
 		return page, err
 	}
-	if k := keyOf(f); k.kind != ofLog || f.Decision != nil {
-		l, err := d.locate(ctx, s, k, f.Decision, lo, hi, q.Offset, max(q.Limit, 0))
-		if err != nil {
-			return page, err
-		}
-		if q.Counted {
-			page.Total = l.total
-		}
-		if len(l.ids) > 0 {
-			page.Entries, err = d.entriesOf(ctx, s, l)
-		}
+	n := neighbours{d, s, sel, lo, hi}
+	if sel.rest != nil {
+		return n.searchPage(ctx, q, page)
+	}
+	l, err := n.page(ctx, q.Offset, max(q.Limit, 0))
+	if err != nil {
 		return page, err
 	}
-	total := hi - lo + 1
 	if q.Counted {
-		page.Total = total
+		page.Total = l.total
 	}
-	if q.Limit <= 0 || q.Offset >= total {
-		return page, nil
+	if len(l.ids) > 0 {
+		page.Entries, err = d.entriesOf(ctx, s, l)
 	}
-	newest := hi - q.Offset
-	oldest := max(lo, newest-int64(q.Limit)+1)
-	page.Entries, err = d.entries(ctx, s, int(newest-oldest+1), byRange, oldest, newest, s.last.at)
 	return page, err
+}
+
+// page counts the entries, and finds those at an offset, the newest first. The selection
+// has no rest.
+func (n neighbours) page(ctx context.Context, offset int64, limit int) (l located, err error) {
+	switch {
+	case len(n.keys) > 1:
+		return n.unionPage(ctx, offset, limit)
+	case !n.wholeLog():
+		return n.locate(ctx, n.span, n.keys[0], n.decision, n.lo, n.hi, offset, limit)
+	}
+	l.total = n.hi - n.lo + 1
+	if offset < l.total {
+		newest := n.hi - offset
+		l.ids = countDown(newest, max(n.lo, newest-int64(limit)+1))
+	}
+	return l, nil
 }
 
 // reader waits for a slot among the readers of the log. release gives it back.
@@ -100,22 +108,6 @@ func (d *DB) reader(ctx context.Context) (release func(), err error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-}
-
-// storable is f as rows can hold it. It reports false if f selects nothing whatever the
-// log holds.
-func storable(f audit.Filter) (audit.Filter, bool) {
-	if f.Decision != nil && *f.Decision != audit.Allow && *f.Decision != audit.Deny {
-		return f, false
-	}
-	if f.Since != nil && f.Until != nil && !f.Since.Before(*f.Until) {
-		return f, false
-	}
-	if f.Action != nil {
-		action := strings.ToValidUTF8(strings.ReplaceAll(*f.Action, "\x00", "\uFFFD"), "\uFFFD")
-		f.Action = &action
-	}
-	return f, true
 }
 
 // entriesOf reads the entries that were located, one at least, in the span s.

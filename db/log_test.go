@@ -22,23 +22,33 @@ import (
 
 // sample is what random entries and random filters choose from.
 var sample = struct {
-	users   []uuid.NullUUID
-	actions []string
+	users                                       []uuid.NullUUID
+	actions, resources, reasons, jobs, requests []string
 }{
 	[]uuid.NullUUID{{}, {UUID: uuid.UUID{1}, Valid: true}, {UUID: uuid.UUID{2}, Valid: true}},
 	[]string{"audit.list", "auth.login", "auth.Login", "job.run", "ключ.принять"},
+	[]string{"test:x", "test:100%", "test:a_b", `test:a\b`, "key:web-01", "key:WEB-02", "key:*", "ключ:ё"},
+	[]string{"", "allowed by role admin: * *", "no match", "web-01 is 100% a_b"},
+	[]string{"", "", "20260101000000000001", "20260101000000000002"},
+	[]string{"r1", "r2", "r3", "R3"},
 }
 
 func randomEntry(rnd *rand.Rand) audit.Entry {
 	e := audit.Entry{
 		UserID: sample.users[rnd.IntN(len(sample.users))], Action: sample.actions[rnd.IntN(4)+rnd.IntN(2)],
-		Resource: "test:x", Decision: audit.Allow, ResultCode: 200 + rnd.IntN(300),
+		Resource: pick(rnd, sample.resources), Decision: audit.Allow, ResultCode: 200 + rnd.IntN(300), DurationMS: rnd.IntN(20),
+		Reason: pick(rnd, sample.reasons), SaltJID: pick(rnd, sample.jobs), RequestID: pick(rnd, sample.requests),
+	}
+	if rnd.IntN(3) == 0 {
+		e.Args = fmt.Appendf(nil, `{"tgt": "web-%02d", "Über": "100%%"}`, rnd.IntN(4))
 	}
 	if rnd.IntN(3) == 0 {
 		e.Decision = audit.Deny
 	}
 	return e
 }
+
+func pick[T any](rnd *rand.Rand, of []T) T { return of[rnd.IntN(len(of))] }
 
 // TestList holds pages and totals of random queries against plain SQL.
 func TestList(t *testing.T) {
@@ -109,6 +119,9 @@ func checkList(t *testing.T, d *db.DB, c *pgx.Conn, q audit.Query, byID func(int
 	if q.Limit == 0 {
 		want.Entries = nil
 	}
+	if err := c.QueryRow(t.Context(), "SELECT least(last_id, greatest(coalesce($1::bigint, last_id), 0)) FROM audit_head", q.Filter.AsOf).Scan(&want.AsOf); err != nil {
+		t.Fatal(err)
+	}
 	if diff := cmp.Diff(want, page); diff != "" {
 		t.Fatalf("%s:\n%.3000s", show(q), diff)
 	}
@@ -152,36 +165,16 @@ func randomQuery(rnd *rand.Rand, all []audit.Entry) audit.Query {
 	if rnd.IntN(3) == 0 {
 		q.Filter.Until = at()
 	}
+	if rnd.IntN(3) == 0 {
+		q.Filter.AsOf = &[]int64{all[rnd.IntN(len(all))].ID, all[0].ID - 1, all[len(all)-1].ID + 1, 0, math.MinInt64, math.MaxInt64}[rnd.IntN(6)]
+	}
+	if rnd.IntN(2) == 0 {
+		randomLists(rnd, &q.Filter)
+	}
+	if rnd.IntN(3) == 0 {
+		randomSearch(rnd, &q.Filter)
+	}
 	return q
-}
-
-// plainSQL is the filter as anybody would write it.
-func plainSQL(f audit.Filter) (string, []any) {
-	var terms []string
-	var args []any
-	add := func(term string, arg any) {
-		args = append(args, arg)
-		terms = append(terms, fmt.Sprintf(term, len(args)))
-	}
-	if f.UserID != nil {
-		add("user_id = $%d", *f.UserID)
-	}
-	if f.Action != nil {
-		add("convert_to(action, 'UTF8') = $%d", []byte(*f.Action))
-	}
-	if f.Decision != nil {
-		add("convert_to(decision, 'UTF8') = $%d", []byte(*f.Decision))
-	}
-	if f.Since != nil {
-		add("at >= $%d", *f.Since)
-	}
-	if f.Until != nil {
-		add("at < $%d", *f.Until)
-	}
-	if len(terms) == 0 {
-		return "", nil
-	}
-	return " WHERE " + strings.Join(terms, " AND "), args
 }
 
 // TestListWhileWriting: page and total are of one moment, whatever is written.

@@ -5,8 +5,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-
-	"halite/internal/audit"
 )
 
 // The rank index says where entries stand among those that a filter selects, so that a
@@ -44,19 +42,6 @@ type rankKey struct {
 	kind   rankKind
 	user   uuid.UUID
 	action string
-}
-
-// keyOf is the key of a filter.
-func keyOf(f audit.Filter) (k rankKey) {
-	if f.UserID != nil {
-		k.kind |= ofUser
-		k.user = *f.UserID
-	}
-	if f.Action != nil {
-		k.kind |= ofAction
-		k.action = *f.Action
-	}
-	return k
 }
 
 // keysOf are the keys of an entry, the whole log's first.

@@ -20,6 +20,7 @@ type history struct {
 	rnd     *rand.Rand
 	kept    []audit.Entry // what is still there, in order
 	dropped int           // months whose partitions are gone
+	retains bool          // what is old is dropped as retention does it, or else plainly: a sealed log is not to be mixed up
 }
 
 // historyStart is the first month of every history.
@@ -30,7 +31,10 @@ func newHistory(t *testing.T) *history {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	u := pgtest.URL(t)
-	return &history{DB: pgtest.OpenURL(t, u), owner: pgtest.Conn(t, u, "halite"), rnd: rand.New(rand.NewPCG(seed, 0))}
+	h := &history{DB: pgtest.OpenURL(t, u), owner: pgtest.Conn(t, u, "halite"), rnd: rand.New(rand.NewPCG(seed, 0))}
+	db.SetBounds(h.DB, 1_000_000, h.rnd.Int64N(10))
+	h.retains = h.rnd.IntN(2) == 0
+	return h
 }
 
 // write appends n random entries, in a month of the past (counted from historyStart), or
@@ -71,9 +75,13 @@ func (h *history) writeAt(t *testing.T, batch []*audit.Entry, at time.Time) {
 		}
 		for i, e := range batch {
 			at = at.Add(time.Duration(h.rnd.IntN(2)*h.rnd.IntN(1000)) * time.Microsecond)
+			if h.rnd.IntN(10) == 0 {
+				at = at.Add(time.Duration(h.rnd.Int64N(int64(6 * time.Hour)))).Truncate(time.Microsecond)
+			}
 			e.ID, e.At = base+int64(i)+1, at
-			if _, err := tx.Exec(t.Context(), `INSERT INTO audit_log (id, at, user_id, action, resource, decision, result_code)
-				VALUES ($1, $2, $3, $4, $5, $6, $7)`, e.ID, e.At, e.UserID, e.Action, e.Resource, e.Decision, e.ResultCode); err != nil {
+			if _, err := tx.Exec(t.Context(), `INSERT INTO audit_log (id, at, user_id, action, resource, decision, result_code, duration_ms,
+					reason, salt_jid, request_id, args_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, nullif($9, ''), nullif($10, ''), $11, $12::text::jsonb)`,
+				e.ID, e.At, e.UserID, e.Action, e.Resource, e.Decision, e.ResultCode, e.DurationMS, e.Reason, e.SaltJID, e.RequestID, text(e.Args)); err != nil {
 				return err
 			}
 		}
@@ -85,12 +93,21 @@ func (h *history) writeAt(t *testing.T, batch []*audit.Entry, at time.Time) {
 	}
 }
 
+// text is nil for no arguments.
+func text(args []byte) *string {
+	if args == nil {
+		return nil
+	}
+	s := string(args)
+	return &s
+}
+
 // drop drops the first month's partition. Where a row may be written now, it is done as
 // retention does it.
 func (h *history) drop(t *testing.T, now bool) {
 	t.Helper()
 	end := historyStart.AddDate(0, h.dropped+1, 0)
-	if now && h.rnd.IntN(2) == 0 {
+	if now && h.retains {
 		p, e := dropOldest(t, h.DB, nil)
 		h.kept = append(h.kept, e)
 		end = p.Month.AddDate(0, 1, 0)
@@ -111,4 +128,6 @@ func (h *history) check(t *testing.T, n int) {
 		h.checkWindow(t)
 		h.checkAscend(t)
 	}
+	h.checkStats(t)
+	h.checkFacets(t)
 }

@@ -14,6 +14,7 @@ type located struct {
 	total    int64      // entries that the filter selects
 	ids      []int64    // of the page's entries, newest first
 	from, to *time.Time // the ids' times are not outside of these; nil: not known
+	read     int        // ids that were read to merge these
 }
 
 // locate counts the entries of a key among the ids from lo to hi, and finds those of the
@@ -48,7 +49,7 @@ var locateSQL = makeLocateSQL()
 
 func makeLocateSQL() map[shape]string {
 	out := map[shape]string{}
-	for _, k := range []rankKind{ofLog, ofUser, ofAction, ofUser | ofAction} {
+	for _, k := range []rankKind{ofLog, ofUser, ofAction, ofUser | ofAction, ofNobody, ofNobody | ofAction} {
 		for _, d := range []audit.Decision{"", audit.Allow, audit.Deny} {
 			out[shape{k, d}] = shape{k, d}.sql()
 		}

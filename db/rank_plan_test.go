@@ -80,12 +80,13 @@ const firstEntry = "SELECT format('%s, %L', id, at) FROM audit_log ORDER BY id L
 
 // plan is a node of what EXPLAIN says.
 type plan struct {
-	Type     string `json:"Node Type"`
-	Table    string `json:"Relation Name"`
-	Rows     int    `json:"Actual Rows"`
-	Filtered int    `json:"Rows Removed by Filter"`
-	Loops    int    `json:"Actual Loops"`
-	Plans    []plan `json:"Plans"`
+	Type      string `json:"Node Type"`
+	Table     string `json:"Relation Name"`
+	Rows      int    `json:"Actual Rows"`
+	Filtered  int    `json:"Rows Removed by Filter"`
+	Loops     int    `json:"Actual Loops"`
+	Rechecked int    `json:"Rows Removed by Index Recheck"`
+	Plans     []plan `json:"Plans"`
 }
 
 // entriesRead is how many entries of the log a plan has read. It fails if not from

@@ -25,7 +25,7 @@ import (
 // seal seals all of the log: what is not sealed is not dropped.
 func seal(tb testing.TB, d *db.DB) {
 	tb.Helper()
-	k := tree.New(tree.Config{Store: d, Logger: pgtest.Quiet})
+	k := tree.New(tree.Config{Store: d, Logger: pgtest.Quiet, Retained: d.Retained})
 	k.Start(tb.Context())
 	k.Stop()
 }
@@ -304,12 +304,14 @@ func TestReadWhileDropping(t *testing.T) {
 	}
 	<-dropped
 	end()
-	rows, err := h.owner.Query(t.Context(), "SELECT id, at, user_id, action, decision FROM audit_log ORDER BY id")
+	rows, err := h.owner.Query(t.Context(), `SELECT id, at, user_id, action, decision, resource, result_code, duration_ms, coalesce(reason, ''),
+		coalesce(salt_jid, ''), coalesce(request_id, ''), args_json FROM audit_log ORDER BY id`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	now, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e audit.Entry, err error) {
-		return e, row.Scan(&e.ID, &e.At, &e.UserID, &e.Action, &e.Decision)
+		return e, row.Scan(&e.ID, &e.At, &e.UserID, &e.Action, &e.Decision, &e.Resource, &e.ResultCode, &e.DurationMS, &e.Reason,
+			&e.SaltJID, &e.RequestID, (*[]byte)(&e.Args))
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -49,6 +49,14 @@ func (d *DB) span(ctx context.Context) (s span, err error) {
 	return s, nil
 }
 
+// asOf is the last id that f may select, whatever else it says.
+func (s span) asOf(f audit.Filter) int64 {
+	if f.AsOf == nil {
+		return s.last.id
+	}
+	return min(s.last.id, *f.AsOf)
+}
+
 // errDropped says that the first entry of a span was dropped while the statements of a read
 // ran, which saw two different logs then.
 var errDropped = errors.New("old entries were dropped meanwhile")
@@ -73,10 +81,10 @@ func keptFirst(id, at string) string {
 	return fmt.Sprintf("EXISTS (SELECT FROM audit_log WHERE id = %s::bigint AND at = %s::timestamptz)", id, at)
 }
 
-// within is the range of ids whose times the filter selects, lo to hi; hi < lo says that
-// there are none.
+// within is the range of ids that the filter's times and its AsOf select, lo to hi;
+// hi < lo says that there are none.
 func (d *DB) within(ctx context.Context, s span, f audit.Filter) (lo, hi int64, err error) {
-	lo, hi = s.first.id, s.last.id
+	lo, hi = s.first.id, s.asOf(f)
 	var times []time.Time
 	for _, t := range []*time.Time{f.Since, f.Until} {
 		if t != nil {
@@ -91,7 +99,7 @@ func (d *DB) within(ctx context.Context, s span, f audit.Filter) (lo, hi int64, 
 		lo, ids = ids[0], ids[1:]
 	}
 	if f.Until != nil {
-		hi = ids[0] - 1
+		hi = min(hi, ids[0]-1)
 	}
 	return lo, hi, nil
 }

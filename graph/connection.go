@@ -17,22 +17,25 @@ type connectionArgs struct {
 
 // connection reads the entries that the arguments of auditLog ask for.
 func (r *queryResolver) connection(ctx context.Context, filter *audit.Filter, args connectionArgs) (*view.Connection, error) {
-	w := audit.Window{Counted: selects(ctx, "totalCount")}
+	w := audit.Window{Counted: selects(ctx, "totalCount") || selects(ctx, "totalIsExact")}
 	if filter != nil {
 		w.Filter = *filter
 	}
 	cursors := r.Cursors.Of(w.Filter.Canonical())
+	if err := rule(w.Filter.Check()); err != nil {
+		return nil, err
+	}
 	if err := args.bound(&w, cursors); err != nil {
 		return nil, err
 	}
-	if !selects(ctx, "edges") && !selects(ctx, "pageInfo") {
+	if !selects(ctx, "edges") && !selects(ctx, "pageInfo") && !selects(ctx, "searchedTo") {
 		w.Limit = 0
 	}
 	found, err := r.Log.Window(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	return view.NewConnection(found, cursors), nil
+	return view.NewConnection(w, found, cursors), nil
 }
 
 // bound puts the arguments into w. The error says which one breaks a rule.

@@ -22,6 +22,9 @@ const (
 	maxNodes      = 5_000 // fields after fragments are spread
 	maxComplexity = 20_000
 	queryCache    = 512 // parsed queries, and persisted ones
+
+	searchComplexity = 2_000 // of a field whose filter is searched, beside what it answers
+	countComplexity  = 1_000 // of a field that counts by many values, beside what it answers
 )
 
 // The codes of requests beyond a bound, beside those of package fault.
@@ -114,14 +117,36 @@ func (m *measure) fields(set ast.SelectionSet, depth int) {
 
 // pageComplexity counts each entry that a page may hold. A limit out of range is
 // refused behind the gate, so it is not to be counted for more than it can give.
-func pageComplexity(child int, _ *audit.Filter, limit, _ int64) int {
-	return listComplexity(child, limit)
+func pageComplexity(child int, f *audit.Filter, limit, _ int64) int {
+	return listComplexity(child, limit) + filterComplexity(f)
 }
 
 // connectionComplexity counts each edge that a connection may hold, as pageComplexity
 // does each entry.
-func connectionComplexity(child int, _ *audit.Filter, first *int64, _ *string, last *int64, _ *string) int {
-	return listComplexity(child, connectionArgs{first: first, last: last}.limit())
+func connectionComplexity(child int, f *audit.Filter, first *int64, _ *string, last *int64, _ *string) int {
+	return listComplexity(child, connectionArgs{first: first, last: last}.limit()) + filterComplexity(f)
+}
+
+// statsComplexity counts each bucket that there may be.
+func statsComplexity(child int, f *audit.Filter, _ *audit.Step) int {
+	return countComplexity + audit.MaxBuckets*child + filterComplexity(f)
+}
+
+// facetsComplexity counts each value. Resources are searched, whatever the filter.
+func facetsComplexity(child int, f *audit.Filter, by audit.Facet, limit int64) int {
+	n := countComplexity + listComplexity(child, min(limit, audit.MaxFacets)) + filterComplexity(f)
+	if by == audit.ByResource && filterComplexity(f) == 0 {
+		n += searchComplexity
+	}
+	return n
+}
+
+// filterComplexity counts a search, which takes as long as some pages.
+func filterComplexity(f *audit.Filter) int {
+	if f != nil && f.Searched() {
+		return searchComplexity
+	}
+	return 0
 }
 
 // listComplexity counts each element that a list may hold. All lists have the bounds of

@@ -36,6 +36,16 @@ func doubling(n int, typ, leaf string) string {
 // deep is a valid introspection nested n fields deep.
 func deep(n int) string { return strings.Repeat("ofType { ", n) + "name" + strings.Repeat(" }", n) }
 
+// beside is what an Audit page asks for at once.
+func beside(filter string) string {
+	f := "filter: {" + filter + "}"
+	facets := func(field string) string {
+		return field + `: auditFacets(` + f + `, field: ` + field + `) { isExact searchedTo values { value name allowed denied } } `
+	}
+	return `auditEntries(` + f + `) ` + strings.Replace(page, "total", "total totalIsExact searchedTo asOf", 1) +
+		` auditStats(` + f + `) { bucket isExact searchedTo buckets { since allowed denied } } ` + facets("USER") + facets("ACTION") + facets("RESOURCE")
+}
+
 // TestLimits: each bound has its own code; what is within it passes. What is refused
 // leaves no row: it never came to the gate.
 func TestLimits(t *testing.T) {
@@ -59,6 +69,11 @@ func TestLimits(t *testing.T) {
 		{"three of 500", `{ ` + repeat(3, `a%d: auditLog(first: 500) { edges { cursor node {`+entry.String()+` } } }`) + ` }`, "COMPLEXITY_LIMIT_EXCEEDED"},
 		{"a limit out of range costs no more than it can give", `{ auditEntries(limit: 9223372036854775807) { total } }`, "BAD_USER_INPUT"},
 		{"a negative one no less", `{ ` + repeat(10, `a%d: auditEntries(limit: -9223372036854775808) `+page) + ` }`, "BAD_USER_INPUT"},
+		{"a page with all that stands beside it, searched", `query { ` + beside(`text: "web"`) + ` }`, ""},
+		{"seven searches", `{ ` + repeat(7, `a%d: auditEntries(limit: 500, filter: {text: "web"}) { total }`) + ` }`, ""},
+		{"eight searches", `{ ` + repeat(8, `a%d: auditEntries(limit: 500, filter: {text: "web"}) { total }`) + ` }`, "COMPLEXITY_LIMIT_EXCEEDED"},
+		{"14 histograms", `{ ` + repeat(14, `a%d: auditStats { isExact }`) + ` }`, "COMPLEXITY_LIMIT_EXCEEDED"},
+		{"seven facets by resource", `{ ` + repeat(7, `a%d: auditFacets(field: RESOURCE) { isExact }`) + ` }`, "COMPLEXITY_LIMIT_EXCEEDED"},
 		{"tokens", `{ me { ` + strings.Repeat("username ", 2000) + `} }`, "GRAPHQL_PARSE_FAILED"},
 		{"spread twice each", `{ me { ...f0 } } ` + doubling(30, "Me", "username"), "FIELD_LIMIT_EXCEEDED"},
 		{"spread twice each at the root", `{ ...f0 } ` + doubling(30, "Query", "me { username }"), "FIELD_LIMIT_EXCEEDED"},

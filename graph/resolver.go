@@ -51,6 +51,9 @@ func NewHandler(r *Resolver, logger *slog.Logger) (http.Handler, error) {
 	cfg.Directives.RequirePerm = g.requirePerm
 	cfg.Complexity.Query.AuditEntries = pageComplexity
 	cfg.Complexity.Query.AuditLog = connectionComplexity
+	cfg.Complexity.Query.AuditStats = statsComplexity
+	cfg.Complexity.Query.AuditFacets = facetsComplexity
+	cfg.Complexity.Query.AuditActions = func(int) int { return countComplexity }
 	cfg.Complexity.Query.OpenIntents = listComplexity
 	cfg.Complexity.Query.Jobs = listComplexity
 	cfg.Complexity.Query.Users = func(child int, limit, _ int64) int { return listComplexity(child, limit) }

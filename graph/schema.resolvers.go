@@ -152,14 +152,14 @@ func (r *mutationResolver) RemovePermission(ctx context.Context, roleID uuid.UUI
 
 // AuditEntries is the resolver for the auditEntries field.
 func (r *queryResolver) AuditEntries(ctx context.Context, filter *audit.Filter, limit int64, offset int64) (*view.Page, error) {
-	q := audit.Query{Limit: int(limit), Offset: offset, Counted: selects(ctx, "total")}
+	q := audit.Query{Limit: int(limit), Offset: offset, Counted: selects(ctx, "total") || selects(ctx, "totalIsExact")}
 	if filter != nil {
 		q.Filter = *filter
 	}
-	if err := checkRange(q); err != nil {
+	if err := rule(q.Check()); err != nil {
 		return nil, err
 	}
-	if !selects(ctx, "entries") {
+	if !selects(ctx, "entries") && !selects(ctx, "searchedTo") {
 		q.Limit = 0
 	}
 	page, err := r.Log.List(ctx, q)
@@ -190,9 +190,47 @@ func (r *queryResolver) AuditEntry(ctx context.Context, id string) (*view.Entry,
 	return &view.Entry{Entry: &e}, nil
 }
 
+// AuditStats is the resolver for the auditStats field.
+func (r *queryResolver) AuditStats(ctx context.Context, filter *audit.Filter, bucket *audit.Step) (*view.Stats, error) {
+	f, err := checked(filter)
+	if err != nil {
+		return nil, err
+	}
+	var step audit.Step
+	if bucket != nil {
+		step = *bucket
+	}
+	stats, err := r.Log.Stats(ctx, f, step)
+	if err != nil {
+		return nil, rule(err)
+	}
+	return &view.Stats{Stats: stats}, nil
+}
+
+// AuditFacets is the resolver for the auditFacets field.
+func (r *queryResolver) AuditFacets(ctx context.Context, filter *audit.Filter, field audit.Facet, limit int64) (*view.Facets, error) {
+	if limit < 1 || limit > audit.MaxFacets {
+		return nil, fault.Input("limit", "should be from 1 to 100")
+	}
+	f, err := checked(filter)
+	if err != nil {
+		return nil, err
+	}
+	facets, err := r.Log.Facets(ctx, f, field, int(limit))
+	if err != nil {
+		return nil, err
+	}
+	return view.NewFacets(facets, field), nil
+}
+
+// AuditActions is the resolver for the auditActions field.
+func (r *queryResolver) AuditActions(ctx context.Context) ([]string, error) {
+	return r.Log.Actions(ctx)
+}
+
 // OpenIntents is the resolver for the openIntents field.
 func (r *queryResolver) OpenIntents(ctx context.Context, limit int64) ([]view.Intent, error) {
-	if err := checkRange(audit.Query{Limit: int(limit)}); err != nil {
+	if err := rule(audit.Query{Limit: int(limit)}.Check()); err != nil {
 		return nil, err
 	}
 	intents, err := r.Intents.OpenIntents(ctx, int(limit))

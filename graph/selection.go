@@ -17,10 +17,18 @@ func selects(ctx context.Context, name string) bool {
 	return slices.ContainsFunc(fields, func(f graphql.CollectedField) bool { return f.Name == name })
 }
 
-// checkRange says which argument of q is out of range.
-func checkRange(q audit.Query) error {
-	if r, ok := errors.AsType[*audit.RangeError](q.Check()); ok {
+// rule is what an argument or a field of the filter breaks, as clients see it.
+func rule(err error) error {
+	if r, ok := errors.AsType[*audit.RangeError](err); ok {
 		return fault.Input(r.Field, r.Rule)
 	}
-	return nil
+	return err
+}
+
+// checked is a filter that breaks no rule; without one it is empty.
+func checked(f *audit.Filter) (audit.Filter, error) {
+	if f == nil {
+		return audit.Filter{}, nil
+	}
+	return *f, rule(f.Check())
 }

@@ -4,6 +4,7 @@ package scalar
 import (
 	"encoding/json"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -28,6 +29,24 @@ func MarshalString(s string) graphql.Marshaler {
 
 // UnmarshalString takes what gqlgen takes.
 func UnmarshalString(v any) (string, error) { return graphql.UnmarshalString(v) }
+
+// MarshalEntryID writes the id of an entry, an ID, as the decimal number in a string.
+func MarshalEntryID(id int64) graphql.Marshaler {
+	return graphql.WriterFunc(func(w io.Writer) {
+		_, _ = w.Write(append(strconv.AppendInt([]byte{'"'}, id, 10), '"'))
+	})
+}
+
+// UnmarshalEntryID reads the id of an entry, a number from 1 up, as a string or as a number.
+func UnmarshalEntryID(v any) (int64, error) {
+	text, err := graphql.UnmarshalID(v)
+	if err == nil {
+		if id, err := strconv.ParseInt(text, 10, 64); err == nil && id > 0 {
+			return id, nil
+		}
+	}
+	return 0, newError("ID of an entry must be a number from 1 up")
+}
 
 // MarshalDateTime writes t in UTC with six digits of a second.
 func MarshalDateTime(t time.Time) graphql.Marshaler {

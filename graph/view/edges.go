@@ -12,25 +12,44 @@ import (
 
 // Connection is an AuditEntryConnection.
 type Connection struct {
-	Edges      Edges
-	PageInfo   PageInfo
-	TotalCount int64
+	Edges        Edges
+	PageInfo     PageInfo
+	TotalCount   int64
+	TotalIsExact bool
+	SearchedTo   *int64
 }
 
-// NewConnection returns w as it looks in GraphQL. It shares w's entries and keeps cursors.
-func NewConnection(w audit.Windowed, cursors Cursors) *Connection {
+// NewConnection returns what was found of w as it looks in GraphQL. It shares the entries
+// and keeps cursors. Where a search was ended by its bound, the cursor that is to be
+// followed stands for the id it came to.
+func NewConnection(w audit.Window, found audit.Windowed, cursors Cursors) *Connection {
 	c := &Connection{
-		Edges: Edges{w.Entries, cursors}, TotalCount: w.Total,
-		PageInfo: PageInfo{HasNextPage: w.Older, HasPreviousPage: w.Newer},
+		Edges: Edges{found.Entries, cursors}, TotalCount: found.Total, TotalIsExact: !found.Partial, SearchedTo: present(found.SearchedTo),
+		PageInfo: PageInfo{HasNextPage: found.Older, HasPreviousPage: found.Newer},
 	}
-	if n := len(w.Entries); n > 0 {
-		start, end := string(cursors.Append(nil, w.Entries[0].ID)), string(cursors.Append(nil, w.Entries[n-1].ID))
-		c.PageInfo.StartCursor, c.PageInfo.EndCursor = &start, &end
+	var first, last int64
+	if n := len(found.Entries); n > 0 {
+		first, last = found.Entries[0].ID, found.Entries[n-1].ID
 	}
+	if found.SearchedTo != 0 && w.Oldest {
+		first = found.SearchedTo
+	} else if found.SearchedTo != 0 {
+		last = found.SearchedTo
+	}
+	c.PageInfo.StartCursor, c.PageInfo.EndCursor = place(cursors, first), place(cursors, last)
 	return c
 }
 
-// PageInfo is a PageInfo. The cursors are nil if there are no edges.
+// place is the cursor of an id; nil for the id that no entry has.
+func place(cursors Cursors, id int64) *string {
+	if id == 0 {
+		return nil
+	}
+	text := string(cursors.Append(nil, id))
+	return &text
+}
+
+// PageInfo is a PageInfo. The cursors are nil where there is nothing to follow.
 type PageInfo struct {
 	HasNextPage, HasPreviousPage bool
 	StartCursor, EndCursor       *string

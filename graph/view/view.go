@@ -13,12 +13,27 @@ import (
 
 // Page is an AuditEntryPage.
 type Page struct {
-	Total   int64
-	Entries Entries
+	Total        int64
+	TotalIsExact bool
+	SearchedTo   *int64
+	Entries      Entries
+	AsOf         *int64
 }
 
 // NewPage returns p as it looks in GraphQL. It shares p's entries.
-func NewPage(p audit.Page) *Page { return &Page{p.Total, Entries{p.Entries}} }
+func NewPage(p audit.Page) *Page {
+	return &Page{
+		Total: p.Total, TotalIsExact: !p.Partial, SearchedTo: present(p.SearchedTo), Entries: Entries{p.Entries}, AsOf: present(p.AsOf),
+	}
+}
+
+// present is nil for the id that no entry has.
+func present(id int64) *int64 {
+	if id == 0 {
+		return nil
+	}
+	return &id
+}
 
 // Entry is an AuditEntry.
 type Entry struct{ *audit.Entry }

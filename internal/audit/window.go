@@ -4,8 +4,9 @@ package audit
 // entries around them instead of an offset.
 type Window struct {
 	Filter Filter
-	// Below and Above are ids of entries that Filter selects: only entries with lower ids
-	// (older ones), and only entries with higher ids (newer ones). 0 = no such bound.
+	// Below and Above are ids of entries that Filter selects, or to which it was searched
+	// for: only entries with lower ids (older ones), and only entries with higher ids (newer
+	// ones). 0 = no such bound.
 	Below, Above int64
 	Limit        int  // entries at most, MinLimit to MaxLimit; 0 = none are asked for
 	Oldest       bool // the oldest entries between the bounds instead of the newest

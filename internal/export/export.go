@@ -187,7 +187,7 @@ type Range struct {
 // Complete reports whether all ids of the range are exported, so that they can be proven.
 func (r Range) Complete() bool {
 	f := r.Filter
-	f.Since, f.Until = nil, nil
+	f.Since, f.Until, f.AsOf = nil, nil, nil
 	return f.Empty() && r.First <= r.Last
 }
 

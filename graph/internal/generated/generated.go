@@ -67,9 +67,11 @@ type ComplexityRoot struct {
 	}
 
 	AuditEntryConnection struct {
-		Edges      func(childComplexity int) int
-		PageInfo   func(childComplexity int) int
-		TotalCount func(childComplexity int) int
+		Edges        func(childComplexity int) int
+		PageInfo     func(childComplexity int) int
+		SearchedTo   func(childComplexity int) int
+		TotalCount   func(childComplexity int) int
+		TotalIsExact func(childComplexity int) int
 	}
 
 	AuditEntryEdge struct {
@@ -78,8 +80,24 @@ type ComplexityRoot struct {
 	}
 
 	AuditEntryPage struct {
-		Entries func(childComplexity int) int
-		Total   func(childComplexity int) int
+		AsOf         func(childComplexity int) int
+		Entries      func(childComplexity int) int
+		SearchedTo   func(childComplexity int) int
+		Total        func(childComplexity int) int
+		TotalIsExact func(childComplexity int) int
+	}
+
+	AuditFacet struct {
+		Allowed func(childComplexity int) int
+		Denied  func(childComplexity int) int
+		Name    func(childComplexity int) int
+		Value   func(childComplexity int) int
+	}
+
+	AuditFacets struct {
+		IsExact    func(childComplexity int) int
+		SearchedTo func(childComplexity int) int
+		Values     func(childComplexity int) int
 	}
 
 	AuditIntent struct {
@@ -95,6 +113,20 @@ type ComplexityRoot struct {
 		SourceIP  func(childComplexity int) int
 		UserID    func(childComplexity int) int
 		Username  func(childComplexity int) int
+	}
+
+	AuditStats struct {
+		Bucket     func(childComplexity int) int
+		Buckets    func(childComplexity int) int
+		IsExact    func(childComplexity int) int
+		SearchedTo func(childComplexity int) int
+	}
+
+	AuditStatsBucket struct {
+		Allowed func(childComplexity int) int
+		Denied  func(childComplexity int) int
+		Since   func(childComplexity int) int
+		Until   func(childComplexity int) int
 	}
 
 	AuditStorage struct {
@@ -200,9 +232,12 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
+		AuditActions  func(childComplexity int) int
 		AuditEntries  func(childComplexity int, filter *audit.Filter, limit int64, offset int64) int
 		AuditEntry    func(childComplexity int, id string) int
+		AuditFacets   func(childComplexity int, filter *audit.Filter, field audit.Facet, limit int64) int
 		AuditLog      func(childComplexity int, filter *audit.Filter, first *int64, after *string, last *int64, before *string) int
+		AuditStats    func(childComplexity int, filter *audit.Filter, bucket *audit.Step) int
 		AuditStorage  func(childComplexity int) int
 		Can           func(childComplexity int, verb string, resource string, userID *uuid.UUID) int
 		Job           func(childComplexity int, jid string) int
@@ -312,6 +347,9 @@ type QueryResolver interface {
 	AuditEntries(ctx context.Context, filter *audit.Filter, limit int64, offset int64) (*view.Page, error)
 	AuditLog(ctx context.Context, filter *audit.Filter, first *int64, after *string, last *int64, before *string) (*view.Connection, error)
 	AuditEntry(ctx context.Context, id string) (*view.Entry, error)
+	AuditStats(ctx context.Context, filter *audit.Filter, bucket *audit.Step) (*view.Stats, error)
+	AuditFacets(ctx context.Context, filter *audit.Filter, field audit.Facet, limit int64) (*view.Facets, error)
+	AuditActions(ctx context.Context) ([]string, error)
 	OpenIntents(ctx context.Context, limit int64) ([]view.Intent, error)
 	AuditStorage(ctx context.Context) (*view.Storage, error)
 	Me(ctx context.Context) (*view.Me, error)
@@ -454,12 +492,24 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEntryConnection.PageInfo(childComplexity), true
+	case "AuditEntryConnection.searchedTo":
+		if e.ComplexityRoot.AuditEntryConnection.SearchedTo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.SearchedTo(childComplexity), true
 	case "AuditEntryConnection.totalCount":
 		if e.ComplexityRoot.AuditEntryConnection.TotalCount == nil {
 			break
 		}
 
 		return e.ComplexityRoot.AuditEntryConnection.TotalCount(childComplexity), true
+	case "AuditEntryConnection.totalIsExact":
+		if e.ComplexityRoot.AuditEntryConnection.TotalIsExact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryConnection.TotalIsExact(childComplexity), true
 
 	case "AuditEntryEdge.cursor":
 		if e.ComplexityRoot.AuditEntryEdge.Cursor == nil {
@@ -474,18 +524,80 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AuditEntryEdge.Node(childComplexity), true
 
+	case "AuditEntryPage.asOf":
+		if e.ComplexityRoot.AuditEntryPage.AsOf == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryPage.AsOf(childComplexity), true
 	case "AuditEntryPage.entries":
 		if e.ComplexityRoot.AuditEntryPage.Entries == nil {
 			break
 		}
 
 		return e.ComplexityRoot.AuditEntryPage.Entries(childComplexity), true
+	case "AuditEntryPage.searchedTo":
+		if e.ComplexityRoot.AuditEntryPage.SearchedTo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryPage.SearchedTo(childComplexity), true
 	case "AuditEntryPage.total":
 		if e.ComplexityRoot.AuditEntryPage.Total == nil {
 			break
 		}
 
 		return e.ComplexityRoot.AuditEntryPage.Total(childComplexity), true
+	case "AuditEntryPage.totalIsExact":
+		if e.ComplexityRoot.AuditEntryPage.TotalIsExact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntryPage.TotalIsExact(childComplexity), true
+
+	case "AuditFacet.allowed":
+		if e.ComplexityRoot.AuditFacet.Allowed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditFacet.Allowed(childComplexity), true
+	case "AuditFacet.denied":
+		if e.ComplexityRoot.AuditFacet.Denied == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditFacet.Denied(childComplexity), true
+	case "AuditFacet.name":
+		if e.ComplexityRoot.AuditFacet.Name == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditFacet.Name(childComplexity), true
+	case "AuditFacet.value":
+		if e.ComplexityRoot.AuditFacet.Value == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditFacet.Value(childComplexity), true
+
+	case "AuditFacets.isExact":
+		if e.ComplexityRoot.AuditFacets.IsExact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditFacets.IsExact(childComplexity), true
+	case "AuditFacets.searchedTo":
+		if e.ComplexityRoot.AuditFacets.SearchedTo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditFacets.SearchedTo(childComplexity), true
+	case "AuditFacets.values":
+		if e.ComplexityRoot.AuditFacets.Values == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditFacets.Values(childComplexity), true
 
 	case "AuditIntent.action":
 		if e.ComplexityRoot.AuditIntent.Action == nil {
@@ -559,6 +671,56 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditIntent.Username(childComplexity), true
+
+	case "AuditStats.bucket":
+		if e.ComplexityRoot.AuditStats.Bucket == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStats.Bucket(childComplexity), true
+	case "AuditStats.buckets":
+		if e.ComplexityRoot.AuditStats.Buckets == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStats.Buckets(childComplexity), true
+	case "AuditStats.isExact":
+		if e.ComplexityRoot.AuditStats.IsExact == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStats.IsExact(childComplexity), true
+	case "AuditStats.searchedTo":
+		if e.ComplexityRoot.AuditStats.SearchedTo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStats.SearchedTo(childComplexity), true
+
+	case "AuditStatsBucket.allowed":
+		if e.ComplexityRoot.AuditStatsBucket.Allowed == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStatsBucket.Allowed(childComplexity), true
+	case "AuditStatsBucket.denied":
+		if e.ComplexityRoot.AuditStatsBucket.Denied == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStatsBucket.Denied(childComplexity), true
+	case "AuditStatsBucket.since":
+		if e.ComplexityRoot.AuditStatsBucket.Since == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStatsBucket.Since(childComplexity), true
+	case "AuditStatsBucket.until":
+		if e.ComplexityRoot.AuditStatsBucket.Until == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditStatsBucket.Until(childComplexity), true
 
 	case "AuditStorage.archived":
 		if e.ComplexityRoot.AuditStorage.Archived == nil {
@@ -1085,6 +1247,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Permission.Verb(childComplexity), true
 
+	case "Query.auditActions":
+		if e.ComplexityRoot.Query.AuditActions == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.AuditActions(childComplexity), true
 	case "Query.auditEntries":
 		if e.ComplexityRoot.Query.AuditEntries == nil {
 			break
@@ -1107,6 +1275,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.AuditEntry(childComplexity, args["id"].(string)), true
+	case "Query.auditFacets":
+		if e.ComplexityRoot.Query.AuditFacets == nil {
+			break
+		}
+
+		args, err := ec.field_Query_auditFacets_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.AuditFacets(childComplexity, args["filter"].(*audit.Filter), args["field"].(audit.Facet), args["limit"].(int64)), true
 	case "Query.auditLog":
 		if e.ComplexityRoot.Query.AuditLog == nil {
 			break
@@ -1118,6 +1297,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.AuditLog(childComplexity, args["filter"].(*audit.Filter), args["first"].(*int64), args["after"].(*string), args["last"].(*int64), args["before"].(*string)), true
+	case "Query.auditStats":
+		if e.ComplexityRoot.Query.AuditStats == nil {
+			break
+		}
+
+		args, err := ec.field_Query_auditStats_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.AuditStats(childComplexity, args["filter"].(*audit.Filter), args["bucket"].(*audit.Step)), true
 	case "Query.auditStorage":
 		if e.ComplexityRoot.Query.AuditStorage == nil {
 			break
@@ -1588,7 +1778,7 @@ type Query {
   """
   A page of the audit log, newest first. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `.
 
-  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for a limit or an offset out of range.
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for a limit or an offset out of range, and for a filter that breaks a rule.
   """
   auditEntries(
     "Which entries; without it, all."
@@ -1604,8 +1794,8 @@ type Query {
   Relay's specification. Following cursors neither skips nor repeats an entry while others are written. Needs
   ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `; recorded as ` + "`" + `audit.list` + "`" + `.
 
-  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for a number out of range, for ` + "`" + `first` + "`" + ` together with ` + "`" + `last` + "`" + `, and for a cursor that
-  is not one of this filter's.
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for a number out of range, for ` + "`" + `first` + "`" + ` together with ` + "`" + `last` + "`" + `, for a cursor that is not
+  one of this filter's, and for a filter that breaks a rule.
   """
   auditLog(
     "Which entries; without it, all."
@@ -1629,6 +1819,37 @@ type Query {
     "The entry's id."
     id: ID!
   ): AuditEntry @requirePerm(action: "audit.get", verb: "view", resource: "audit:*")
+
+  """
+  How the entries are spread over time: allowed and denied ones by buckets in UTC, the oldest first, from the first entry in
+  the filter's times to the last. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `.
+
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for a bucket that makes more than 500 of them (fewer for lists of users and actions), and for a filter that
+  breaks a rule.
+  """
+  auditStats(
+    "Which entries; without it, all."
+    filter: AuditFilter
+    "How long a bucket is; without it, the shortest that makes no more than 120."
+    bucket: AuditBucket
+  ): AuditStats @requirePerm(action: "audit.stats", verb: "view", resource: "audit:*")
+
+  """
+  The values that the entries have most often, the most frequent first. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `.
+
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for a limit out of range, and for a filter that breaks a rule.
+  """
+  auditFacets(
+    "Which entries; without it, all."
+    filter: AuditFilter
+    "Whose values. Resources are always searched, as ` + "`" + `AuditFilter` + "`" + ` says; users and actions if the filter is."
+    field: AuditFacetField!
+    "Values at most, 1 to 100."
+    limit: Int! = 10
+  ): AuditFacets @requirePerm(action: "audit.facets", verb: "view", resource: "audit:*")
+
+  "The actions that the log holds, in alphabetical order, 1,000 at most. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `."
+  auditActions: [String!] @requirePerm(action: "audit.actions", verb: "view", resource: "audit:*")
 
   """
   Effects that were begun and whose outcome is not in the log yet, the oldest first: those under way, and
@@ -2072,7 +2293,14 @@ input UpdateUserInput {
   isActive: Boolean
 }
 
-"Which entries. What is given combines with AND; null and absent are the same."
+"""
+Which entries. What is given combines with AND; null and absent are the same.
+
+Users, actions, the decision, times and ` + "`" + `asOf` + "`" + ` are looked up in an index, at any depth of the log; so are lists of up to 32
+combinations of users and actions. With anything else, and with longer lists, the entries that these select are *searched*, the
+newest first (for ` + "`" + `last` + "`" + `, the oldest first). A search looks at 50,000 entries at most, or at 12,500 of those that a user, an action or
+a decision selects. What was not looked at is not in the answer, which says so: ` + "`" + `searchedTo` + "`" + ` is then the last id that was.
+"""
 input AuditFilter {
   "The user who asked."
   userId: UUID
@@ -2084,6 +2312,31 @@ input AuditFilter {
   since: DateTime
   "Entries before this moment."
   until: DateTime
+  """
+  Entries up to this id: the log as it was when that entry was the last one. Pages by offset stay where they are
+  while others write if each is asked for with the ` + "`" + `asOf` + "`" + ` that the first one answered.
+  """
+  asOf: ID
+  "One of these users, 1 to 100; null among them stands for nobody: entries without a user."
+  userIdIn: [UUID]
+  "One of these actions, exactly, 1 to 100."
+  actionIn: [String!]
+  "The resource, 1 to 255 characters: ` + "`" + `*` + "`" + ` stands for any characters, ` + "`" + `?` + "`" + ` for one, such as ` + "`" + `key:web-*` + "`" + `. Searched."
+  resource: String
+  "The job at Salt, exactly, 1 to 255 characters. Searched."
+  saltJid: String
+  "The ` + "`" + `X-Request-Id` + "`" + ` of the request, exactly, 1 to 255 characters. Searched."
+  requestId: String
+  "This result code or a higher one. Searched."
+  resultCodeMin: Int
+  "This result code or a lower one. Searched."
+  resultCodeMax: Int
+  "So many milliseconds or more. Searched."
+  durationMsMin: Int
+  "So many milliseconds or fewer. Searched."
+  durationMsMax: Int
+  "Text in the resource, the reason or the arguments as JSON text, whatever the case, 3 to 200 characters. Searched."
+  text: String
 }
 
 "What the policy said. How it ended is ` + "`" + `resultCode` + "`" + `: an allowed action that failed is still an allow."
@@ -2096,10 +2349,22 @@ enum Decision {
 
 "A page of the audit log."
 type AuditEntryPage {
-  "All entries that the filter selects, whatever the page. Exact; computed only when asked for."
+  "All entries that the filter selects, whatever the page. Computed only when asked for, as ` + "`" + `totalIsExact` + "`" + ` is."
   total: Int!
+  "Whether ` + "`" + `total` + "`" + ` is exact. If not, so many were found down to ` + "`" + `searchedTo` + "`" + `."
+  totalIsExact: Boolean!
+  """
+  The id to which the filter was searched; older entries were not looked at. Null if nothing was left out: always where the filter need
+  not be searched. To search on, ask for the first page with ` + "`" + `asOf` + "`" + ` the id below.
+  """
+  searchedTo: ID
   "The entries of the page, newest first."
   entries: [AuditEntry!]!
+  """
+  The last entry that there was when this was read, or the filter's ` + "`" + `asOf` + "`" + ` if that is less; null while the log is
+  empty. For the ` + "`" + `asOf` + "`" + ` of the next pages.
+  """
+  asOf: ID
 }
 
 "Entries of the audit log that lie next to one another among those of the filter."
@@ -2108,8 +2373,15 @@ type AuditEntryConnection {
   edges: [AuditEntryEdge!]!
   "What lies before and behind the edges."
   pageInfo: PageInfo!
-  "All entries that the filter selects, whatever the cursors. Exact; computed only when asked for."
+  "All entries that the filter selects, whatever the cursors. Computed only when asked for, as ` + "`" + `totalIsExact` + "`" + ` is."
   totalCount: Int!
+  "Whether ` + "`" + `totalCount` + "`" + ` is exact. If not, so many were found among the newest entries."
+  totalIsExact: Boolean!
+  """
+  The id to which the filter was searched if that ended before the edges asked for were found: there may then be fewer of them, or none.
+  Else null. To search on, follow ` + "`" + `pageInfo` + "`" + ` as always: its cursor stands for this id.
+  """
+  searchedTo: ID
 }
 
 "An entry and the place where it stands."
@@ -2120,15 +2392,18 @@ type AuditEntryEdge {
   node: AuditEntry!
 }
 
-"What lies before and behind the edges of a connection. All of it is exact."
+"""
+What lies before and behind the edges of a connection. All of it is exact, unless the filter is searched: then true says that there may
+be more.
+"""
 type PageInfo {
   "Whether there are more behind the last edge."
   hasNextPage: Boolean!
   "Whether there are more before the first edge."
   hasPreviousPage: Boolean!
-  "The cursor of the first edge; null if there are no edges."
+  "The cursor of the first edge; null if there are no edges. For ` + "`" + `last` + "`" + ` with a ` + "`" + `searchedTo` + "`" + `, where the search stopped."
   startCursor: String
-  "The cursor of the last edge; null if there are no edges."
+  "The cursor of the last edge; null if there are no edges. Without ` + "`" + `last` + "`" + `, with a ` + "`" + `searchedTo` + "`" + `, where the search stopped."
   endCursor: String
 }
 
@@ -2166,6 +2441,78 @@ type AuditEntry {
   sourceIp: String
   "The client's ` + "`" + `User-Agent` + "`" + `."
   userAgent: String
+}
+
+"How long a bucket of a histogram is, in UTC."
+enum AuditBucket {
+  "A minute."
+  MINUTE
+  "A quarter of an hour."
+  QUARTER_HOUR
+  "An hour."
+  HOUR
+  "A day."
+  DAY
+  "A week, from Monday on."
+  WEEK
+  "A month."
+  MONTH
+}
+
+"How entries are spread over time."
+type AuditStats {
+  "How long the buckets are."
+  bucket: AuditBucket!
+  "One behind the other, empty ones among them. Without any entry in the filter's times there are none."
+  buckets: [AuditStatsBucket!]!
+  "Whether all entries were counted."
+  isExact: Boolean!
+  "The id to which the filter was searched; older entries were not counted. Null if all were."
+  searchedTo: ID
+}
+
+"The entries of a time."
+type AuditStatsBucket {
+  "The time's begin."
+  since: DateTime!
+  "The time's end, and the begin of the next bucket."
+  until: DateTime!
+  "Entries that were allowed."
+  allowed: Int!
+  "Entries that were denied."
+  denied: Int!
+}
+
+"What entries are counted by."
+enum AuditFacetField {
+  "By user."
+  USER
+  "By action."
+  ACTION
+  "By resource."
+  RESOURCE
+}
+
+"The most frequent values of a field."
+type AuditFacets {
+  "The most frequent first."
+  values: [AuditFacet!]!
+  "Whether all entries were counted."
+  isExact: Boolean!
+  "The id to which was searched; older entries were not counted. Null if all were."
+  searchedTo: ID
+}
+
+"A value and how many entries have it."
+type AuditFacet {
+  "The user's id, the action or the resource; null for entries without a user."
+  value: String
+  "The user's name in the newest entry; null for actions and resources."
+  name: String
+  "Entries that were allowed."
+  allowed: Int!
+  "Entries that were denied."
+  denied: Int!
 }
 
 "What the audit log takes. Sizes are in bytes; they may be larger than an ` + "`" + `Int` + "`" + ` can be."
@@ -2487,6 +2834,10 @@ func (ec *executionContext) childFields_AuditEntryConnection(ctx context.Context
 		return ec.fieldContext_AuditEntryConnection_pageInfo(ctx, field)
 	case "totalCount":
 		return ec.fieldContext_AuditEntryConnection_totalCount(ctx, field)
+	case "totalIsExact":
+		return ec.fieldContext_AuditEntryConnection_totalIsExact(ctx, field)
+	case "searchedTo":
+		return ec.fieldContext_AuditEntryConnection_searchedTo(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AuditEntryConnection", field.Name)
 }
@@ -2505,10 +2856,42 @@ func (ec *executionContext) childFields_AuditEntryPage(ctx context.Context, fiel
 	switch field.Name {
 	case "total":
 		return ec.fieldContext_AuditEntryPage_total(ctx, field)
+	case "totalIsExact":
+		return ec.fieldContext_AuditEntryPage_totalIsExact(ctx, field)
+	case "searchedTo":
+		return ec.fieldContext_AuditEntryPage_searchedTo(ctx, field)
 	case "entries":
 		return ec.fieldContext_AuditEntryPage_entries(ctx, field)
+	case "asOf":
+		return ec.fieldContext_AuditEntryPage_asOf(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AuditEntryPage", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditFacet(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "value":
+		return ec.fieldContext_AuditFacet_value(ctx, field)
+	case "name":
+		return ec.fieldContext_AuditFacet_name(ctx, field)
+	case "allowed":
+		return ec.fieldContext_AuditFacet_allowed(ctx, field)
+	case "denied":
+		return ec.fieldContext_AuditFacet_denied(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditFacet", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditFacets(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "values":
+		return ec.fieldContext_AuditFacets_values(ctx, field)
+	case "isExact":
+		return ec.fieldContext_AuditFacets_isExact(ctx, field)
+	case "searchedTo":
+		return ec.fieldContext_AuditFacets_searchedTo(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditFacets", field.Name)
 }
 
 func (ec *executionContext) childFields_AuditIntent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2539,6 +2922,34 @@ func (ec *executionContext) childFields_AuditIntent(ctx context.Context, field g
 		return ec.fieldContext_AuditIntent_sourceIp(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AuditIntent", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditStats(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "bucket":
+		return ec.fieldContext_AuditStats_bucket(ctx, field)
+	case "buckets":
+		return ec.fieldContext_AuditStats_buckets(ctx, field)
+	case "isExact":
+		return ec.fieldContext_AuditStats_isExact(ctx, field)
+	case "searchedTo":
+		return ec.fieldContext_AuditStats_searchedTo(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditStats", field.Name)
+}
+
+func (ec *executionContext) childFields_AuditStatsBucket(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "since":
+		return ec.fieldContext_AuditStatsBucket_since(ctx, field)
+	case "until":
+		return ec.fieldContext_AuditStatsBucket_until(ctx, field)
+	case "allowed":
+		return ec.fieldContext_AuditStatsBucket_allowed(ctx, field)
+	case "denied":
+		return ec.fieldContext_AuditStatsBucket_denied(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AuditStatsBucket", field.Name)
 }
 
 func (ec *executionContext) childFields_AuditStorage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3413,6 +3824,36 @@ func (ec *executionContext) field_Query_auditEntry_args(ctx context.Context, raw
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_auditFacets_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*audit.Filter, error) {
+			return ec.unmarshalOAuditFilter2ᚖhaliteᚋinternalᚋauditᚐFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "field",
+		func(ctx context.Context, v any) (audit.Facet, error) {
+			return ec.unmarshalNAuditFacetField2haliteᚋinternalᚋauditᚐFacet(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["field"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "limit",
+		func(ctx context.Context, v any) (int64, error) {
+			return ec.unmarshalNInt2int64(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["limit"] = arg2
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_auditLog_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3456,6 +3897,28 @@ func (ec *executionContext) field_Query_auditLog_args(ctx context.Context, rawAr
 		return nil, err
 	}
 	args["before"] = arg4
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_auditStats_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*audit.Filter, error) {
+			return ec.unmarshalOAuditFilter2ᚖhaliteᚋinternalᚋauditᚐFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "bucket",
+		func(ctx context.Context, v any) (*audit.Step, error) {
+			return ec.unmarshalOAuditBucket2ᚖhaliteᚋinternalᚋauditᚐStep(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["bucket"] = arg1
 	return args, nil
 }
 
@@ -4110,6 +4573,52 @@ func (ec *executionContext) fieldContext_AuditEntryConnection_totalCount(_ conte
 	return graphql.NewScalarFieldContext("AuditEntryConnection", field, false, false, "Int")
 }
 
+func (ec *executionContext) _AuditEntryConnection_totalIsExact(ctx context.Context, field graphql.CollectedField, obj *view.Connection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryConnection_totalIsExact(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalIsExact, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryConnection_totalIsExact(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntryConnection", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _AuditEntryConnection_searchedTo(ctx context.Context, field graphql.CollectedField, obj *view.Connection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryConnection_searchedTo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SearchedTo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOID2ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryConnection_searchedTo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntryConnection", field, false, false, "ID")
+}
+
 func (ec *executionContext) _AuditEntryEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *view.Edge) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4188,6 +4697,52 @@ func (ec *executionContext) fieldContext_AuditEntryPage_total(_ context.Context,
 	return graphql.NewScalarFieldContext("AuditEntryPage", field, false, false, "Int")
 }
 
+func (ec *executionContext) _AuditEntryPage_totalIsExact(ctx context.Context, field graphql.CollectedField, obj *view.Page) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryPage_totalIsExact(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalIsExact, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryPage_totalIsExact(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntryPage", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _AuditEntryPage_searchedTo(ctx context.Context, field graphql.CollectedField, obj *view.Page) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryPage_searchedTo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SearchedTo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOID2ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryPage_searchedTo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntryPage", field, false, false, "ID")
+}
+
 func (ec *executionContext) _AuditEntryPage_entries(ctx context.Context, field graphql.CollectedField, obj *view.Page) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4218,6 +4773,199 @@ func (ec *executionContext) fieldContext_AuditEntryPage_entries(_ context.Contex
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _AuditEntryPage_asOf(ctx context.Context, field graphql.CollectedField, obj *view.Page) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntryPage_asOf(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AsOf, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOID2ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntryPage_asOf(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditEntryPage", field, false, false, "ID")
+}
+
+func (ec *executionContext) _AuditFacet_value(ctx context.Context, field graphql.CollectedField, obj *view.Facet) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditFacet_value(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Value, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditFacet_value(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditFacet", field, false, false, "String")
+}
+
+func (ec *executionContext) _AuditFacet_name(ctx context.Context, field graphql.CollectedField, obj *view.Facet) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditFacet_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditFacet_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditFacet", field, false, false, "String")
+}
+
+func (ec *executionContext) _AuditFacet_allowed(ctx context.Context, field graphql.CollectedField, obj *view.Facet) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditFacet_allowed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Allowed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditFacet_allowed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditFacet", field, false, false, "Int")
+}
+
+func (ec *executionContext) _AuditFacet_denied(ctx context.Context, field graphql.CollectedField, obj *view.Facet) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditFacet_denied(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Denied, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditFacet_denied(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditFacet", field, false, false, "Int")
+}
+
+func (ec *executionContext) _AuditFacets_values(ctx context.Context, field graphql.CollectedField, obj *view.Facets) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditFacets_values(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Values, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []view.Facet) graphql.Marshaler {
+			return ec.marshalNAuditFacet2ᚕhaliteᚋgraphᚋviewᚐFacetᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditFacets_values(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditFacets",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AuditFacet(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AuditFacets_isExact(ctx context.Context, field graphql.CollectedField, obj *view.Facets) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditFacets_isExact(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsExact, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditFacets_isExact(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditFacets", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _AuditFacets_searchedTo(ctx context.Context, field graphql.CollectedField, obj *view.Facets) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditFacets_searchedTo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SearchedTo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOID2ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditFacets_searchedTo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditFacets", field, false, false, "ID")
 }
 
 func (ec *executionContext) _AuditIntent_id(ctx context.Context, field graphql.CollectedField, obj *view.Intent) (ret graphql.Marshaler) {
@@ -4494,6 +5242,199 @@ func (ec *executionContext) _AuditIntent_sourceIp(ctx context.Context, field gra
 }
 func (ec *executionContext) fieldContext_AuditIntent_sourceIp(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AuditIntent", field, true, false, "String")
+}
+
+func (ec *executionContext) _AuditStats_bucket(ctx context.Context, field graphql.CollectedField, obj *view.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStats_bucket(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Bucket(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v audit.Step) graphql.Marshaler {
+			return ec.marshalNAuditBucket2haliteᚋinternalᚋauditᚐStep(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStats_bucket(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStats", field, true, false, "AuditBucket")
+}
+
+func (ec *executionContext) _AuditStats_buckets(ctx context.Context, field graphql.CollectedField, obj *view.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStats_buckets(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Buckets, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []audit.Bucket) graphql.Marshaler {
+			return ec.marshalNAuditStatsBucket2ᚕhaliteᚋinternalᚋauditᚐBucketᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStats_buckets(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditStats",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AuditStatsBucket(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AuditStats_isExact(ctx context.Context, field graphql.CollectedField, obj *view.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStats_isExact(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IsExact(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStats_isExact(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStats", field, true, false, "Boolean")
+}
+
+func (ec *executionContext) _AuditStats_searchedTo(ctx context.Context, field graphql.CollectedField, obj *view.Stats) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStats_searchedTo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SearchedTo(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int64) graphql.Marshaler {
+			return ec.marshalOID2ᚖint64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStats_searchedTo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStats", field, true, false, "ID")
+}
+
+func (ec *executionContext) _AuditStatsBucket_since(ctx context.Context, field graphql.CollectedField, obj *audit.Bucket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStatsBucket_since(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Since, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStatsBucket_since(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStatsBucket", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _AuditStatsBucket_until(ctx context.Context, field graphql.CollectedField, obj *audit.Bucket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStatsBucket_until(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Until, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStatsBucket_until(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStatsBucket", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _AuditStatsBucket_allowed(ctx context.Context, field graphql.CollectedField, obj *audit.Bucket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStatsBucket_allowed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Allowed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStatsBucket_allowed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStatsBucket", field, false, false, "Int")
+}
+
+func (ec *executionContext) _AuditStatsBucket_denied(ctx context.Context, field graphql.CollectedField, obj *audit.Bucket) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditStatsBucket_denied(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Denied, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditStatsBucket_denied(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AuditStatsBucket", field, false, false, "Int")
 }
 
 func (ec *executionContext) _AuditStorage_oldestId(ctx context.Context, field graphql.CollectedField, obj *view.Storage) (ret graphql.Marshaler) {
@@ -7498,6 +8439,231 @@ func (ec *executionContext) fieldContext_Query_auditEntry(ctx context.Context, f
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_auditStats(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_auditStats(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().AuditStats(ctx, fc.Args["filter"].(*audit.Filter), fc.Args["bucket"].(*audit.Step))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "audit.stats")
+				if err != nil {
+					var zeroVal *view.Stats
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal *view.Stats
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "audit:*")
+				if err != nil {
+					var zeroVal *view.Stats
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *view.Stats
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *view.Stats
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *view.Stats
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *view.Stats) graphql.Marshaler {
+			return ec.marshalOAuditStats2ᚖhaliteᚋgraphᚋviewᚐStats(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_auditStats(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AuditStats(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_auditStats_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_auditFacets(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_auditFacets(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().AuditFacets(ctx, fc.Args["filter"].(*audit.Filter), fc.Args["field"].(audit.Facet), fc.Args["limit"].(int64))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "audit.facets")
+				if err != nil {
+					var zeroVal *view.Facets
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal *view.Facets
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "audit:*")
+				if err != nil {
+					var zeroVal *view.Facets
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *view.Facets
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *view.Facets
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *view.Facets
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *view.Facets) graphql.Marshaler {
+			return ec.marshalOAuditFacets2ᚖhaliteᚋgraphᚋviewᚐFacets(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_auditFacets(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AuditFacets(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_auditFacets_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_auditActions(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_auditActions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().AuditActions(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "audit.actions")
+				if err != nil {
+					var zeroVal []string
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal []string
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "audit:*")
+				if err != nil {
+					var zeroVal []string
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal []string
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal []string
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal []string
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalOString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_auditActions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Query", field, true, true, "String")
+}
+
 func (ec *executionContext) _Query_openIntents(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -10356,7 +11522,7 @@ func (ec *executionContext) unmarshalInputAuditFilter(ctx context.Context, obj a
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"userId", "action", "decision", "since", "until"}
+	fieldsInOrder := [...]string{"userId", "action", "decision", "since", "until", "asOf", "userIdIn", "actionIn", "resource", "saltJid", "requestId", "resultCodeMin", "resultCodeMax", "durationMsMin", "durationMsMax", "text"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -10398,6 +11564,83 @@ func (ec *executionContext) unmarshalInputAuditFilter(ctx context.Context, obj a
 				return it, err
 			}
 			it.Until = data
+		case "asOf":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("asOf"))
+			data, err := ec.unmarshalOID2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AsOf = data
+		case "userIdIn":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("userIdIn"))
+			data, err := ec.unmarshalOUUID2ᚕᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.UserIDIn = data
+		case "actionIn":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("actionIn"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ActionIn = data
+		case "resource":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("resource"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Resource = data
+		case "saltJid":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("saltJid"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.SaltJID = data
+		case "requestId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("requestId"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RequestID = data
+		case "resultCodeMin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("resultCodeMin"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ResultCodeMin = data
+		case "resultCodeMax":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("resultCodeMax"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ResultCodeMax = data
+		case "durationMsMin":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("durationMsMin"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DurationMSMin = data
+		case "durationMsMax":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("durationMsMax"))
+			data, err := ec.unmarshalOInt2ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DurationMSMax = data
+		case "text":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("text"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Text = data
 		}
 	}
 	return it, nil
@@ -10917,6 +12160,16 @@ func (ec *executionContext) _AuditEntryConnection(ctx context.Context, sel ast.S
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "totalIsExact":
+			out.Values[i] = ec._AuditEntryConnection_totalIsExact(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "searchedTo":
+			out.Values[i] = ec._AuditEntryConnection_searchedTo(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -10988,9 +12241,115 @@ func (ec *executionContext) _AuditEntryPage(ctx context.Context, sel ast.Selecti
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "totalIsExact":
+			out.Values[i] = ec._AuditEntryPage_totalIsExact(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "searchedTo":
+			out.Values[i] = ec._AuditEntryPage_searchedTo(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "entries":
 			out.Values[i] = ec._AuditEntryPage_entries(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "asOf":
+			out.Values[i] = ec._AuditEntryPage_asOf(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var auditFacetImplementors = []string{"AuditFacet"}
+
+func (ec *executionContext) _AuditFacet(ctx context.Context, sel ast.SelectionSet, obj *view.Facet) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditFacetImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditFacet")
+		case "value":
+			out.Values[i] = ec._AuditFacet_value(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "name":
+			out.Values[i] = ec._AuditFacet_name(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "allowed":
+			out.Values[i] = ec._AuditFacet_allowed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "denied":
+			out.Values[i] = ec._AuditFacet_denied(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var auditFacetsImplementors = []string{"AuditFacets"}
+
+func (ec *executionContext) _AuditFacets(ctx context.Context, sel ast.SelectionSet, obj *view.Facets) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditFacetsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditFacets")
+		case "values":
+			out.Values[i] = ec._AuditFacets_values(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "isExact":
+			out.Values[i] = ec._AuditFacets_isExact(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "searchedTo":
+			out.Values[i] = ec._AuditFacets_searchedTo(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
 		default:
@@ -11079,6 +12438,102 @@ func (ec *executionContext) _AuditIntent(ctx context.Context, sel ast.SelectionS
 		case "sourceIp":
 			out.Values[i] = ec._AuditIntent_sourceIp(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var auditStatsImplementors = []string{"AuditStats"}
+
+func (ec *executionContext) _AuditStats(ctx context.Context, sel ast.SelectionSet, obj *view.Stats) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditStatsImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditStats")
+		case "bucket":
+			out.Values[i] = ec._AuditStats_bucket(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "buckets":
+			out.Values[i] = ec._AuditStats_buckets(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "isExact":
+			out.Values[i] = ec._AuditStats_isExact(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "searchedTo":
+			out.Values[i] = ec._AuditStats_searchedTo(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var auditStatsBucketImplementors = []string{"AuditStatsBucket"}
+
+func (ec *executionContext) _AuditStatsBucket(ctx context.Context, sel ast.SelectionSet, obj *audit.Bucket) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, auditStatsBucketImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AuditStatsBucket")
+		case "since":
+			out.Values[i] = ec._AuditStatsBucket_since(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "until":
+			out.Values[i] = ec._AuditStatsBucket_until(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "allowed":
+			out.Values[i] = ec._AuditStatsBucket_allowed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "denied":
+			out.Values[i] = ec._AuditStatsBucket_denied(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -11839,6 +13294,24 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_auditEntry(ctx, field)
+				})
+		case "auditStats":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_auditStats(ctx, field)
+				})
+		case "auditFacets":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_auditFacets(ctx, field)
+				})
+		case "auditActions":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_auditActions(ctx, field)
 				})
 		case "openIntents":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -12733,6 +14206,40 @@ func (ec *executionContext) ___Type(ctx context.Context, sel ast.SelectionSet, o
 
 // region    ***************************** type.gotpl *****************************
 
+func (ec *executionContext) unmarshalNAuditBucket2haliteᚋinternalᚋauditᚐStep(ctx context.Context, v any) (audit.Step, error) {
+	tmp, err := scalar.UnmarshalString(v)
+	res := unmarshalNAuditBucket2haliteᚋinternalᚋauditᚐStep[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAuditBucket2haliteᚋinternalᚋauditᚐStep(ctx context.Context, sel ast.SelectionSet, v audit.Step) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalString(marshalNAuditBucket2haliteᚋinternalᚋauditᚐStep[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "AuditBucket!")
+	}
+	return res
+}
+
+var (
+	unmarshalNAuditBucket2haliteᚋinternalᚋauditᚐStep = map[string]audit.Step{
+		"MINUTE":       audit.Minute,
+		"QUARTER_HOUR": audit.QuarterHour,
+		"HOUR":         audit.Hour,
+		"DAY":          audit.Day,
+		"WEEK":         audit.Week,
+		"MONTH":        audit.Month,
+	}
+	marshalNAuditBucket2haliteᚋinternalᚋauditᚐStep = map[audit.Step]string{
+		audit.Minute:      "MINUTE",
+		audit.QuarterHour: "QUARTER_HOUR",
+		audit.Hour:        "HOUR",
+		audit.Day:         "DAY",
+		audit.Week:        "WEEK",
+		audit.Month:       "MONTH",
+	}
+)
+
 func (ec *executionContext) marshalNAuditEntry2haliteᚋgraphᚋviewᚐEntriesᚄ(ctx context.Context, sel ast.SelectionSet, v view.Entries) graphql.Marshaler {
 	return graphql.WrapContextMarshaler(ctx, v)
 }
@@ -12745,8 +14252,76 @@ func (ec *executionContext) marshalNAuditEntryEdge2haliteᚋgraphᚋviewᚐEdges
 	return graphql.WrapContextMarshaler(ctx, v)
 }
 
+func (ec *executionContext) marshalNAuditFacet2haliteᚋgraphᚋviewᚐFacet(ctx context.Context, sel ast.SelectionSet, v view.Facet) graphql.Marshaler {
+	return ec._AuditFacet(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNAuditFacet2ᚕhaliteᚋgraphᚋviewᚐFacetᚄ(ctx context.Context, sel ast.SelectionSet, v []view.Facet) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNAuditFacet2haliteᚋgraphᚋviewᚐFacet(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNAuditFacetField2haliteᚋinternalᚋauditᚐFacet(ctx context.Context, v any) (audit.Facet, error) {
+	tmp, err := scalar.UnmarshalString(v)
+	res := unmarshalNAuditFacetField2haliteᚋinternalᚋauditᚐFacet[tmp]
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAuditFacetField2haliteᚋinternalᚋauditᚐFacet(ctx context.Context, sel ast.SelectionSet, v audit.Facet) graphql.Marshaler {
+	_ = sel
+	res := scalar.MarshalString(marshalNAuditFacetField2haliteᚋinternalᚋauditᚐFacet[v])
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "AuditFacetField!")
+	}
+	return res
+}
+
+var (
+	unmarshalNAuditFacetField2haliteᚋinternalᚋauditᚐFacet = map[string]audit.Facet{
+		"USER":     audit.ByUser,
+		"ACTION":   audit.ByAction,
+		"RESOURCE": audit.ByResource,
+	}
+	marshalNAuditFacetField2haliteᚋinternalᚋauditᚐFacet = map[audit.Facet]string{
+		audit.ByUser:     "USER",
+		audit.ByAction:   "ACTION",
+		audit.ByResource: "RESOURCE",
+	}
+)
+
 func (ec *executionContext) marshalNAuditIntent2haliteᚋgraphᚋviewᚐIntent(ctx context.Context, sel ast.SelectionSet, v view.Intent) graphql.Marshaler {
 	return ec._AuditIntent(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNAuditStatsBucket2haliteᚋinternalᚋauditᚐBucket(ctx context.Context, sel ast.SelectionSet, v audit.Bucket) graphql.Marshaler {
+	return ec._AuditStatsBucket(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNAuditStatsBucket2ᚕhaliteᚋinternalᚋauditᚐBucketᚄ(ctx context.Context, sel ast.SelectionSet, v []audit.Bucket) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNAuditStatsBucket2haliteᚋinternalᚋauditᚐBucket(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNBoolean2bool(ctx context.Context, v any) (bool, error) {
@@ -13360,6 +14935,44 @@ func (ec *executionContext) marshalN__TypeKind2string(ctx context.Context, sel a
 	return res
 }
 
+func (ec *executionContext) unmarshalOAuditBucket2ᚖhaliteᚋinternalᚋauditᚐStep(ctx context.Context, v any) (*audit.Step, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := scalar.UnmarshalString(v)
+	res := unmarshalOAuditBucket2ᚖhaliteᚋinternalᚋauditᚐStep[tmp]
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOAuditBucket2ᚖhaliteᚋinternalᚋauditᚐStep(ctx context.Context, sel ast.SelectionSet, v *audit.Step) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalString(marshalOAuditBucket2ᚖhaliteᚋinternalᚋauditᚐStep[*v])
+	return res
+}
+
+var (
+	unmarshalOAuditBucket2ᚖhaliteᚋinternalᚋauditᚐStep = map[string]audit.Step{
+		"MINUTE":       audit.Minute,
+		"QUARTER_HOUR": audit.QuarterHour,
+		"HOUR":         audit.Hour,
+		"DAY":          audit.Day,
+		"WEEK":         audit.Week,
+		"MONTH":        audit.Month,
+	}
+	marshalOAuditBucket2ᚖhaliteᚋinternalᚋauditᚐStep = map[audit.Step]string{
+		audit.Minute:      "MINUTE",
+		audit.QuarterHour: "QUARTER_HOUR",
+		audit.Hour:        "HOUR",
+		audit.Day:         "DAY",
+		audit.Week:        "WEEK",
+		audit.Month:       "MONTH",
+	}
+)
+
 func (ec *executionContext) marshalOAuditEntry2ᚖhaliteᚋgraphᚋviewᚐEntry(ctx context.Context, sel ast.SelectionSet, v *view.Entry) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -13379,6 +14992,13 @@ func (ec *executionContext) marshalOAuditEntryPage2ᚖhaliteᚋgraphᚋviewᚐPa
 		return graphql.Null
 	}
 	return ec._AuditEntryPage(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOAuditFacets2ᚖhaliteᚋgraphᚋviewᚐFacets(ctx context.Context, sel ast.SelectionSet, v *view.Facets) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._AuditFacets(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOAuditFilter2ᚖhaliteᚋinternalᚋauditᚐFilter(ctx context.Context, v any) (*audit.Filter, error) {
@@ -13406,6 +15026,13 @@ func (ec *executionContext) marshalOAuditIntent2ᚕhaliteᚋgraphᚋviewᚐInten
 	}
 
 	return ret
+}
+
+func (ec *executionContext) marshalOAuditStats2ᚖhaliteᚋgraphᚋviewᚐStats(ctx context.Context, sel ast.SelectionSet, v *view.Stats) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._AuditStats(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOAuditStorage2ᚖhaliteᚋgraphᚋviewᚐStorage(ctx context.Context, sel ast.SelectionSet, v *view.Storage) graphql.Marshaler {
@@ -13570,6 +15197,24 @@ func (ec *executionContext) marshalOHeldPermission2ᚕhaliteᚋgraphᚋviewᚐHe
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalOID2ᚖint64(ctx context.Context, v any) (*int64, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := scalar.UnmarshalEntryID(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOID2ᚖint64(ctx context.Context, sel ast.SelectionSet, v *int64) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := scalar.MarshalEntryID(*v)
+	return res
 }
 
 func (ec *executionContext) unmarshalOID2ᚖstring(ctx context.Context, v any) (*string, error) {
@@ -13743,6 +15388,41 @@ func (ec *executionContext) marshalOSettings2ᚖhaliteᚋgraphᚋviewᚐSettings
 	return ec._Settings(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOString2ᚕstringᚄ(ctx context.Context, v any) ([]string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]string, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNString2string(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOString2ᚕstringᚄ(ctx context.Context, sel ast.SelectionSet, v []string) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalNString2string(ctx, sel, v[i])
+	}
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalOString2ᚖstring(ctx context.Context, v any) (*string, error) {
 	if v == nil {
 		return nil, nil
@@ -13759,6 +15439,35 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	_ = ctx
 	res := scalar.MarshalString(*v)
 	return res
+}
+
+func (ec *executionContext) unmarshalOUUID2ᚕᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, v any) ([]*uuid.UUID, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*uuid.UUID, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOUUID2ᚕᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, sel ast.SelectionSet, v []*uuid.UUID) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	ret := make(graphql.Array, len(v))
+	for i := range v {
+		ret[i] = ec.marshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx, sel, v[i])
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalOUUID2ᚖgithubᚗcomᚋgoogleᚋuuidᚐUUID(ctx context.Context, v any) (*uuid.UUID, error) {
