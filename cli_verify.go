@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"golang.org/x/mod/sumdb/note"
 
 	"halite/internal/merkle"
@@ -25,7 +27,7 @@ type verifyCmd struct {
 	User       string        `placeholder:"NAME" help:"Sign in to read the entries too, which needs 'export' on 'audit:*'. Unset: only the checkpoint and the tree are checked."`
 	Watch      bool          `help:"Go on asking the server, and end when what it says does not agree with what it said before."`
 	Every      time.Duration `default:"1m" help:"With --watch: how often."`
-	Source     string        `arg:"" help:"The address of a server, or an export in NDJSON: a file, gzipped or not, or '-' for standard input."`
+	Source     string        `arg:"" help:"The address of a server, or an export in NDJSON or an archive: a file, compressed (gzip, zstd) or not, or '-' for standard input."`
 	passwordFlag
 }
 
@@ -121,8 +123,16 @@ func (cmd *verifyCmd) file(_ context.Context, io streams, known []note.Verifier)
 // unzipped is in without its compression.
 func unzipped(in io.Reader) (io.Reader, error) {
 	b := bufio.NewReader(in)
-	if magic, err := b.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
+	magic, _ := b.Peek(4)
+	switch {
+	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
 		return gzip.NewReader(b)
+	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		z, err := zstd.NewReader(b, zstd.WithDecoderMaxWindow(32<<20), zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return nil, err
+		}
+		return z.IOReadCloser(), nil
 	}
 	return b, nil
 }

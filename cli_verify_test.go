@@ -42,7 +42,7 @@ func newSealed(t *testing.T) *sealed {
 	}
 	s := &sealed{dbURL: pgtest.URL(t), key: key, state: filepath.Join(dir, "seen.ndjson")}
 	s.flags = []string{"--database-url=" + s.dbURL, "--cookie-secret=" + testSecret, "--checkpoint-key=" + secret}
-	if code, _, said := runHere(t, "", append([]string{"generate", "--rows", fmt.Sprint(sealedRows), "--months", "3"}, s.flags...)...); code != 0 {
+	if code, _, said := runHere(t, "", append([]string{"generate", "--rows", fmt.Sprint(sealedRows), "--months", "5"}, s.flags...)...); code != 0 {
 		t.Fatal(said)
 	}
 	s.superman = pgtest.Conn(t, s.dbURL, "postgres")
@@ -279,5 +279,44 @@ func TestVerifyFile(t *testing.T) {
 	}
 	if code, out, said := runHere(t, "", "verify", "--key="+stranger.VerifierText(), file); code != 3 || !strings.Contains(said, "none of the known keys signed the checkpoint") {
 		t.Errorf("by another key: exit status %d, %s%s", code, out, said)
+	}
+}
+
+// TestVerifyAfterRetention: months that the retention dropped are no gap, the rest verifies,
+// and so do their archives and an older checkpoint.
+func TestVerifyAfterRetention(t *testing.T) {
+	t.Parallel()
+	s := newSealed(t)
+	address, stop := s.serve(t)
+	if code, said := s.online(t, address); code != 0 {
+		t.Fatalf("before: exit status %d, %s", code, said)
+	}
+	stop()
+	dir := t.TempDir()
+	address, _ = s.serve(t, "--audit-retention-days=45", "--audit-archive-dir="+dir)
+	var through, size int64
+	eventually(t, "what is old is dropped", func() bool {
+		err := s.superman.QueryRow(t.Context(), `SELECT coalesce(max(last_id), 0), (SELECT last_id FROM audit_head) FROM audit_retention
+			HAVING NOT EXISTS (SELECT FROM audit_log WHERE date_trunc('month', at, 'UTC') + interval '1 month' < now() - interval '45 days')`).Scan(&through, &size)
+		return err == nil
+	})
+	s.signed(t, size)
+	if code, said := s.online(t, address); code != 0 || !strings.Contains(said, fmt.Sprintf("the entries up to %d were dropped by the retention, as the log tells", through)) {
+		t.Errorf("exit status %d, %s", code, said)
+	}
+	archives, err := filepath.Glob(filepath.Join(dir, "*.zst"))
+	if err != nil || len(archives) < 2 {
+		t.Fatal(archives, err)
+	}
+	for _, a := range archives {
+		if code, said := s.verify(t, "", a); code != 0 || !strings.Contains(said, "proven to be in the log example.org/log at the size ") {
+			t.Errorf("%s: exit status %d, %s", a, code, said)
+		}
+	}
+	if _, err := s.superman.Exec(t.Context(), unlocked+fmt.Sprintf("DELETE FROM audit_log WHERE id = %d", through+1)); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := s.online(t, address); code != 3 || !strings.Contains(said, fmt.Sprintf("entry %d: it is missing in the log, and no entry tells", through+1)) {
+		t.Errorf("exit status %d, %s", code, said)
 	}
 }

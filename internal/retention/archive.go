@@ -17,8 +17,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"halite/internal/audit"
 	"halite/internal/export"
+	"halite/internal/proof"
 )
 
 // CheckDir says what is wrong with a folder for archives, or nil: it is there and can be
@@ -33,7 +33,7 @@ func CheckDir(dir string) error {
 
 // ensureArchive returns a verified archive of all of p in dir: the one that is there, if it
 // is good, else a new one.
-func ensureArchive(ctx context.Context, log audit.Reader, dir string, p Partition) (Manifest, error) {
+func ensureArchive(ctx context.Context, log Log, dir string, p Partition) (Manifest, error) {
 	file := filepath.Join(dir, archiveName(p))
 	if m, err := Verify(ctx, file); err == nil && m.holds(p) {
 		return m, nil
@@ -54,7 +54,7 @@ var ErrMissing = errors.New("entries of the partition are missing")
 
 // writeArchive writes all of p to dir: NDJSON as an export has it, its footer included,
 // compressed with zstd; then the manifest.
-func writeArchive(ctx context.Context, log audit.Reader, dir string, p Partition) error {
+func writeArchive(ctx context.Context, log Log, dir string, p Partition) error {
 	name := archiveName(p)
 	old, err := filepath.Glob(filepath.Join(dir, "."+name+".*"+tempSuffix))
 	if err != nil {
@@ -76,12 +76,17 @@ func writeArchive(ctx context.Context, log audit.Reader, dir string, p Partition
 			return err
 		}
 		w := export.NewWriter(io.MultiWriter(z, content, blocks), export.NDJSON)
-		missing, err := export.Copy(ctx, log, export.Range{First: p.FirstID, Last: p.LastID}, w, nil)
+		all := export.Range{First: p.FirstID, Last: p.LastID}
+		missing, err := export.Copy(ctx, log, all, w, nil)
 		if err == nil && len(missing) > 0 {
 			err = fmt.Errorf("%w: those from %d to %d", ErrMissing, missing[0].First, missing[0].Last)
 		}
+		var proven *export.Proof
 		if err == nil {
-			err = w.Close(export.Footer{FirstID: p.FirstID, LastID: p.LastID, At: time.Now().UTC()})
+			proven, err = proof.Export(ctx, log, all, nil)
+		}
+		if err == nil {
+			err = w.Close(export.Footer{FirstID: p.FirstID, LastID: p.LastID, At: time.Now(), Proof: proven})
 		}
 		if err = errors.Join(err, z.Close()); err == nil {
 			err = buffered.Flush()

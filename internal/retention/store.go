@@ -9,6 +9,7 @@ import (
 
 	"halite/internal/audit"
 	"halite/internal/guard"
+	"halite/internal/proof"
 )
 
 // Partition is a month of the log. All ids from FirstID to LastID are in it, and no others.
@@ -28,9 +29,15 @@ type Archived struct {
 	SHA256 [32]byte // of the file
 }
 
+// Log is what an archive is made of: the entries, and the tree that proves them.
+type Log interface {
+	audit.Reader
+	proof.Source
+}
+
 // Store is the log, as its retention needs it. *db.DB is one.
 type Store interface {
-	audit.Reader
+	Log
 	// LeaseRetention takes or renews the right to be the one server that does this, and
 	// reports whether it is held. It saves work; nothing stands on it.
 	LeaseRetention(ctx context.Context) (bool, error)
