@@ -16,7 +16,7 @@ export default defineConfig({
     // Monaco is one large chunk by nature.
     chunkSizeWarningLimit: 5000,
     rolldownOptions: {
-      input: ['graphiql.html'],
+      input: ['audit.html', 'graphiql.html'],
       output: {
         // Kept apart from our own code, so that a change there leaves the large chunks, and their names, as they are.
         codeSplitting: { groups: [{ name: 'vendor', test: /preload-helper|node_modules\/(react|react-dom|scheduler)\// }] },

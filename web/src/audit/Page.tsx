@@ -1,0 +1,226 @@
+import { useCallback, useEffect, useRef, useState, type ReactNode } from 'react';
+import type { Owner } from '../Shell.tsx';
+import { Failure } from './client.ts';
+import type { Row } from './documents.ts';
+import { Drawer } from './Drawer.tsx';
+import { FilterBar, firstField } from './FilterBar.tsx';
+import { isEmpty, withValues, type Filter, type Key } from './filter.ts';
+import { GoTo } from './GoTo.tsx';
+import { Help } from './Help.tsx';
+import { placeOfEntry, placeOfMoment } from './jump.ts';
+import { useKeys, useShortcuts } from './keys.ts';
+import { learn } from './known.ts';
+import { askAgain, client, useGone, useListing, useRights } from './queries.ts';
+import { useView } from './router.ts';
+import { Gone, Loading, NoMatch, NoPermission, NothingRecorded, PastTheEnd, Refused, useSlow } from './States.tsx';
+import { Table } from './Table.tsx';
+import { TakeAway } from './TakeAway.tsx';
+import { Toolbar } from './Toolbar.tsx';
+import { useMedia } from './useMedia.ts';
+import { pages, writeView, type View } from './view.ts';
+
+/** A row to go to: by its place on the page, or by its id. */
+type Target = { index: number } | { id: string };
+
+const find = (rows: readonly Row[], to: Target) =>
+  'index' in to ? Math.min(to.index, rows.length - 1) : rows.findIndex(({ id }) => id === to.id);
+
+type Over = 'help' | 'goto' | 'takeaway' | null;
+
+/** The log: a filter, a table, and a drawer with one entry. */
+export function Page({ username, signIns, expire }: Owner) {
+  const [view, go] = useView();
+  const [refresh, setRefresh] = useState(0);
+  const [over, setOver] = useState<Over>(null);
+  const [active, setActive] = useState(-1);
+  const [nonce, setNonce] = useState(0);
+  const [shortcuts] = useShortcuts();
+  const narrow = useMedia('(max-width: 900px)');
+
+  const listing = useListing(view, refresh);
+  const rights = useRights(signIns);
+  const { data, error } = listing;
+  const gone = useGone(listing);
+  const waiting = listing.isFetching && (listing.isPlaceholderData || !data);
+  const slow = useSlow(waiting);
+  const rows = data?.rows ?? [];
+
+  useEffect(() => learn(rows), [rows]);
+
+  // What was refused for want of a session is asked again in the next one.
+  const refused = useRef(false);
+  const isRefused = error instanceof Failure && error.code === 'UNAUTHENTICATED';
+  useEffect(() => {
+    refused.current = isRefused;
+    if (isRefused) expire();
+  }, [isRefused, error, expire]);
+  useEffect(() => {
+    if (refused.current) void listing.refetch();
+    void client.resetQueries({ predicate: (query) => query.queryKey[0] === 'entry' && query.state.status === 'error' });
+  }, [signIns]);
+
+  // Where a jump leads to, once its page is there.
+  const target = useRef<Target | null>(null);
+  useEffect(() => {
+    if (!data || listing.isPlaceholderData) return;
+    const wanted = target.current;
+    target.current = null;
+    const index = wanted ? find(data.rows, wanted) : -1;
+    if (index >= 0) focus(index);
+    else setActive(view.entry === null ? -1 : data.rows.findIndex(({ id }) => id === view.entry));
+  }, [data, listing.isPlaceholderData]);
+
+  const focus = useCallback((index: number) => {
+    setActive(index);
+    setNonce((count) => count + 1);
+  }, []);
+
+  const toFilter = (filter: Filter) => {
+    setRefresh((count) => count + 1);
+    go({ filter, page: 1, asOf: null });
+  };
+  const toPage = (page: number) => go({ page, asOf: data?.asOf ?? null });
+  const toNewest = () => {
+    setRefresh((count) => count + 1);
+    go({ page: 1, asOf: null });
+  };
+  const open = (entry: string, step: 'push' | 'replace' = view.entry === null ? 'push' : 'replace') => go({ entry }, step);
+  const close = () => {
+    go({ entry: null });
+    if (active >= 0) focus(active);
+  };
+  const step = (by: number) => {
+    if (rows.length === 0) return;
+    const to = active < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, active + by));
+    focus(to);
+    if (view.entry !== null) open(rows[to]!.id);
+  };
+  const turn = (by: number) => {
+    const page = view.page + by;
+    if (data && page >= 1 && page <= pages(data.total, view.size)) toPage(page);
+  };
+  const jump = (place: number, to: Target) => {
+    const page = Math.floor(place / view.size) + 1;
+    if (page === view.page && data && !listing.isPlaceholderData) focus(find(data.rows, to));
+    else target.current = to;
+    go({ page, asOf: data?.asOf ?? null, entry: null });
+  };
+
+  useKeys(
+    {
+      j: () => step(1),
+      k: () => step(-1),
+      Enter: () => rows[active] && open(rows[active].id),
+      Escape: () => view.entry !== null && close(),
+      n: () => turn(1),
+      p: () => turn(-1),
+      r: toNewest,
+      g: () => setOver('goto'),
+      u: () => go({ zone: view.zone === 'utc' ? 'local' : 'utc' }, 'replace'),
+      '/': () => document.getElementById(firstField)?.focus(),
+      '?': () => setOver('help'),
+    },
+    shortcuts,
+  );
+
+  async function toEntry(id: string): Promise<void> {
+    const place = await placeOfEntry(view.filter, data!, id);
+    jump(place, { id });
+  }
+
+  async function toMoment(at: string): Promise<void> {
+    const place = await placeOfMoment(view.filter, data!, at);
+    jump(place, { index: place % view.size });
+  }
+
+  const shown = data && !(error && !gone);
+  const covered = narrow && view.entry !== null;
+  const allOf = (key: Key, value: string): Partial<View> => ({ filter: withValues({}, key, [value]), page: 1, asOf: null, entry: null });
+
+  function content(): ReactNode {
+    const retry = () => void listing.refetch();
+    if (error instanceof Failure && error.code === 'FORBIDDEN') {
+      const reason = rights.data?.log?.reason ?? error.message;
+      return <NoPermission username={username} reason={reason} auditId={error.auditId} onRetry={retry} />;
+    }
+    if (error) return isRefused ? null : <Refused error={error} onRetry={retry} onClear={() => toFilter({})} />;
+    if (!data) return gone ? null : <Loading slow={slow} />;
+    if (data.total === 0) return isEmpty(view.filter) ? <NothingRecorded /> : <NoMatch onClear={() => toFilter({})} />;
+    if (rows.length === 0) return <PastTheEnd onLast={() => toPage(pages(data.total, view.size))} />;
+    return (
+      <Table
+        rows={rows}
+        offset={(data.page - 1) * data.size}
+        total={data.total}
+        zone={view.zone}
+        active={active}
+        nonce={nonce}
+        onActive={setActive}
+        open={view.entry}
+        href={(id) => writeView({ ...view, entry: id })}
+        onOpen={open}
+        stale={waiting}
+      />
+    );
+  }
+
+  return (
+    <div className={view.entry === null ? 'page-log' : 'page-log with-drawer'}>
+      <h1 className="unseen">The log</h1>
+      <div className="main-log" inert={covered}>
+        <FilterBar
+          filter={view.filter}
+          zone={view.zone}
+          mayListUsers={rights.data?.users?.allowed ?? false}
+          onFilter={toFilter}
+        />
+        {gone && (
+          <Gone {...gone} readAt={data ? listing.dataUpdatedAt : 0} zone={view.zone} onRetry={() => void askAgain(listing)} />
+        )}
+        {shown && (
+          <Toolbar
+            listing={data}
+            readAt={listing.dataUpdatedAt}
+            zone={view.zone}
+            waiting={waiting}
+            slow={slow}
+            newest={view.asOf === null}
+            onPage={toPage}
+            onSize={(size) => go({ size, page: Math.floor(((view.page - 1) * view.size) / size) + 1, asOf: view.page > 1 ? data.asOf : view.asOf })}
+            onNewest={toNewest}
+            onZone={(zone) => go({ zone }, 'replace')}
+            onGoTo={() => setOver('goto')}
+            onTakeAway={() => setOver('takeaway')}
+            onHelp={() => setOver('help')}
+          />
+        )}
+        {content()}
+      </div>
+      {view.entry !== null && (
+        <Drawer
+          id={view.entry}
+          zone={view.zone}
+          href={(key, value) => writeView({ ...view, ...allOf(key, value) })}
+          onFollow={(key, value) => {
+            setRefresh((count) => count + 1);
+            go(allOf(key, value));
+          }}
+          onUnauthenticated={expire}
+          onClose={close}
+        />
+      )}
+      {over === 'help' && <Help onClose={() => setOver(null)} />}
+      {over === 'goto' && <GoTo zone={view.zone} onEntry={toEntry} onMoment={toMoment} onClose={() => setOver(null)} />}
+      {over === 'takeaway' && data && (
+        <TakeAway
+          view={view}
+          asOf={data.asOf}
+          total={data.total}
+          mayExport={rights.data?.export?.allowed ?? false}
+          onUnauthenticated={expire}
+          onClose={() => setOver(null)}
+        />
+      )}
+    </div>
+  );
+}
