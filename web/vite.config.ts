@@ -1,4 +1,4 @@
-import { defineConfig } from 'vite';
+import { defineConfig } from 'vitest/config';
 
 /**
  * Builds the pages that the program embeds. Whoever calls it chooses the output folder.
@@ -7,6 +7,10 @@ import { defineConfig } from 'vite';
  * policy that allows scripts, workers, fonts and connections from their own origin only.
  */
 export default defineConfig({
+  test: {
+    include: ['src/**/*.test.ts'],
+    env: { TZ: 'Europe/Berlin' }, // a zone with summer time, so that a mistake shows
+  },
   appType: 'mpa',
   build: {
     assetsInlineLimit: 0,

@@ -137,6 +137,10 @@ export function Page({ username, signIns, expire }: Owner) {
   const covered = narrow && view.entry !== null;
   const allOf = (key: Key, value: string): Partial<View> => ({ filter: withValues({}, key, [value]), page: 1, asOf: null, entry: null });
 
+  useEffect(() => {
+    document.title = view.entry === null ? 'Log · halite' : `Entry ${view.entry} · halite`;
+  }, [view.entry]);
+
   function content(): ReactNode {
     const retry = () => void listing.refetch();
     if (error instanceof Failure && error.code === 'FORBIDDEN') {
@@ -165,9 +169,9 @@ export function Page({ username, signIns, expire }: Owner) {
   }
 
   return (
-    <div className={view.entry === null ? 'page-log' : 'page-log with-drawer'}>
+    <div className="page-log">
       <h1 className="unseen">The log</h1>
-      <div className="main-log" inert={covered}>
+      <div className="above-log" inert={covered}>
         <FilterBar
           filter={view.filter}
           zone={view.zone}
@@ -186,7 +190,7 @@ export function Page({ username, signIns, expire }: Owner) {
             slow={slow}
             newest={view.asOf === null}
             onPage={toPage}
-            onSize={(size) => go({ size, page: Math.floor(((view.page - 1) * view.size) / size) + 1, asOf: view.page > 1 ? data.asOf : view.asOf })}
+            onSize={(size) => go({ size, page: Math.floor(((view.page - 1) * view.size) / size) + 1, asOf: data.asOf })}
             onNewest={toNewest}
             onZone={(zone) => go({ zone }, 'replace')}
             onGoTo={() => setOver('goto')}
@@ -194,21 +198,25 @@ export function Page({ username, signIns, expire }: Owner) {
             onHelp={() => setOver('help')}
           />
         )}
-        {content()}
       </div>
-      {view.entry !== null && (
-        <Drawer
-          id={view.entry}
-          zone={view.zone}
-          href={(key, value) => writeView({ ...view, ...allOf(key, value) })}
-          onFollow={(key, value) => {
-            setRefresh((count) => count + 1);
-            go(allOf(key, value));
-          }}
-          onUnauthenticated={expire}
-          onClose={close}
-        />
-      )}
+        <div className={view.entry === null ? 'body-log' : 'body-log with-drawer'}>
+          <div className="shown-log" inert={covered}>
+            {content()}
+          </div>
+          {view.entry !== null && (
+            <Drawer
+              id={view.entry}
+              zone={view.zone}
+              href={(key, value) => writeView({ ...view, ...allOf(key, value) })}
+              onFollow={(key, value) => {
+                setRefresh((count) => count + 1);
+                go(allOf(key, value));
+              }}
+              onUnauthenticated={expire}
+              onClose={close}
+            />
+          )}
+        </div>
       {over === 'help' && <Help onClose={() => setOver(null)} />}
       {over === 'goto' && <GoTo zone={view.zone} onEntry={toEntry} onMoment={toMoment} onClose={() => setOver(null)} />}
       {over === 'takeaway' && data && (

@@ -29,44 +29,53 @@ export function Toolbar(props: Props) {
   const { listing, readAt, zone, waiting, slow, newest, onPage, onSize, onNewest, onZone, onGoTo, onTakeAway, onHelp } = props;
   const { page, size, rows, total } = listing;
   const last = pages(total, size);
+  const [unfolded, setUnfolded] = useState(false);
+  const more = useId();
   return (
     <div className="toolbar">
       <p className="count" role="status">
         <b>{range(page, size, rows.length, total)}</b>
-        <span className="asof">{waiting ? (slow ? 'The server takes its time. Still reading…' : 'Reading…') : `${newest ? 'read at' : 'as of then; read at'} ${clock(readAt, zone)}`}</span>
+        <span className="asof">{waiting ? (slow ? 'The server takes its time. Still reading…' : 'Reading…') : `${newest || listing.asOf === null ? '' : `up to entry ${number(Number(listing.asOf))}, `}read at ${clock(readAt, zone)}`}</span>
       </p>
       <button type="button" onClick={onNewest} title="The newest entries (r)">
         <span aria-hidden="true">↻</span> Newest
       </button>
       <nav className="pager" aria-label="Pages of the log">
-        <Turn to={1} from={page} last={last} name="First page" onPage={onPage}>«</Turn>
+        <Turn end to={1} from={page} last={last} name="First page" onPage={onPage}>«</Turn>
         <Turn to={page - 1} from={page} last={last} name="Previous page" onPage={onPage}>‹</Turn>
         <PageField page={page} last={last} onPage={onPage} />
         <Turn to={page + 1} from={page} last={last} name="Next page" onPage={onPage}>›</Turn>
-        <Turn to={last} from={page} last={last} name="Last page" onPage={onPage}>»</Turn>
+        <Turn end to={last} from={page} last={last} name="Last page" onPage={onPage}>»</Turn>
       </nav>
-      <button type="button" onClick={onGoTo}>Go to…</button>
-      <label className="inline">
-        <span className="unseen">Entries on a page</span>
-        <select value={size} onChange={(event) => onSize(Number(event.currentTarget.value))}>
-          {sizes.map((choice) => (
-            <option key={choice} value={choice}>
-              {choice} rows
-            </option>
-          ))}
-        </select>
-      </label>
-      <button type="button" aria-pressed={zone === 'utc'} onClick={() => onZone(zone === 'utc' ? 'local' : 'utc')}>
-        UTC
+      <button type="button" className="fold" aria-expanded={unfolded} aria-controls={more} onClick={() => setUnfolded(!unfolded)}>
+        More
       </button>
-      <span className="gap" />
-      <button type="button" onClick={onTakeAway}>Export, copy…</button>
-      <button type="button" onClick={onHelp} aria-label="Help" title="Help (?)">?</button>
+      <div id={more} className={unfolded ? 'more unfolded' : 'more'}>
+        <button type="button" onClick={onGoTo}>Go to…</button>
+        <label className="inline">
+          <span className="unseen">Entries on a page</span>
+          <select value={size} onChange={(event) => onSize(Number(event.currentTarget.value))}>
+            {sizes.map((choice) => (
+              <option key={choice} value={choice}>
+                {choice} rows
+              </option>
+            ))}
+          </select>
+        </label>
+        <button type="button" aria-pressed={zone === 'utc'} onClick={() => onZone(zone === 'utc' ? 'local' : 'utc')}>
+          UTC
+        </button>
+        <span className="gap" />
+        <button type="button" onClick={onTakeAway}>Export, copy…</button>
+        <button type="button" onClick={onHelp} aria-label="Help" title="Help (?)">?</button>
+      </div>
     </div>
   );
 }
 
 interface TurnProps {
+  /** Left out where there is little room. */
+  end?: boolean;
   to: number;
   from: number;
   last: number;
@@ -75,11 +84,11 @@ interface TurnProps {
   children: ReactNode;
 }
 
-function Turn({ to, from, last, name, onPage, children }: TurnProps) {
+function Turn({ end, to, from, last, name, onPage, children }: TurnProps) {
   const idle = to < 1 || to > last || to === from;
   // It keeps the focus when there is no further page.
   return (
-    <button type="button" aria-label={name} title={name} aria-disabled={idle} onClick={() => !idle && onPage(to)}>
+    <button type="button" className={end ? 'turn-end' : undefined} aria-label={name} title={name} aria-disabled={idle} onClick={() => !idle && onPage(to)}>
       {children}
     </button>
   );

@@ -44,9 +44,9 @@ const outcomes: Record<number, string> = {
 /** What a result code stands for, or nothing. */
 export const outcome = (code: number) => outcomes[code] ?? '';
 
-/** The reason of a decision as a sentence. */
+/** The reason of a decision as a sentence, without its full stop. */
 export function sentence({ decision, reason }: Pick<Entry, 'decision' | 'reason'>): string {
-  if (reason === null || reason === '') return decision === 'DENY' ? 'Denied. No reason was recorded.' : 'Allowed. No reason was recorded.';
-  const text = /^(allowed|denied)\b/.test(reason) ? reason : `${decision === 'DENY' ? 'denied' : 'allowed'}: ${reason}`;
+  const why = reason || 'no reason was recorded';
+  const text = /^(allowed|denied)\b/.test(why) ? why : `${decision === 'DENY' ? 'denied' : 'allowed'}: ${why}`;
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
