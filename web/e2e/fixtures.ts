@@ -1,6 +1,6 @@
 import { test as base, expect, type Page } from '@playwright/test';
 import { join } from 'node:path';
-import { startServer, type Server } from './server.mjs';
+import { signIn, startServer, type Server } from './server.mjs';
 
 export { expect };
 
@@ -8,7 +8,7 @@ export { expect };
  * Tests with a server of their own and a browser that can reach nothing else. A request to another origin, a breach of
  * the page's policy, or an exception in the page fails the test.
  */
-export const test = base.extend<{ guard: void; signedIn: Page }, { rows: number; server: Server }>({
+export const test = base.extend<{ guard: void; signedIn: Page; audit: Page }, { rows: number; server: Server }>({
   /** With how many made-up rows the log of the server begins. */
   rows: [0, { option: true, scope: 'worker' }],
   server: [
@@ -43,16 +43,26 @@ export const test = base.extend<{ guard: void; signedIn: Page }, { rows: number;
     },
     { auto: true },
   ],
-  /** The page with a session of admin. */
+  /** GraphiQL with a session of admin. */
   signedIn: async ({ page, context, server }, use) => {
-    const end = server.cookie.indexOf('=');
-    await context.addCookies([
-      { name: server.cookie.slice(0, end), value: server.cookie.slice(end + 1), url: server.url },
-    ]);
+    await context.addCookies([session(server)]);
     await page.goto('/graphiql');
     await use(page);
   },
+  /** The Audit page with a session of admin that is the page's own, with the newest entries. */
+  audit: async ({ page, context, server }, use) => {
+    const { cookie } = await signIn(server.url, 'admin', server.password);
+    await context.addCookies([session({ ...server, cookie })]);
+    await page.goto('/audit');
+    await expect(page.locator('.log .line').first()).toBeVisible();
+    await use(page);
+  },
 });
+
+function session({ cookie, url }: Server): { name: string; value: string; url: string } {
+  const end = cookie.indexOf('=');
+  return { name: cookie.slice(0, end), value: cookie.slice(end + 1), url };
+}
 
 /** Saves what the page looks like, to be looked at. */
 export async function look(page: Page, name: string): Promise<void> {
