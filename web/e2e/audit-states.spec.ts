@@ -47,7 +47,9 @@ test('an export that is cut says so', async ({ audit: page }) => {
 });
 
 test('who may not export is told so', async ({ page, server }) => {
-  await makeUser(server, 'olaf', 'operator', 'a-long-enough-password');
+  const { createRole } = await ask(server, 'mutation { createRole(name: "reader") { id } }');
+  await ask(server, 'mutation Add($id: UUID!) { addPermission(roleId: $id, verb: "view", resourceGlob: "audit:*") { id } }', { id: createRole.id });
+  await makeUser(server, 'olaf', 'reader', 'a-long-enough-password');
   await become(page, server, 'olaf', 'a-long-enough-password');
   await page.goto('/audit');
   await settled(page);

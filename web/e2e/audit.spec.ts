@@ -1,4 +1,4 @@
-import { accessible, ask, become, fits, ids, lines, makeUser, mark, questions, settled, since } from './audit.ts';
+import { accessible, ask, become, ids, lines, makeUser, mark, settled, since } from './audit.ts';
 import { expect, picture, test } from './fixtures.ts';
 
 // A log with some thousand rows, so that there are pages to turn; every journey ends with a look at what it left there.
@@ -137,7 +137,8 @@ test('any page, entry and moment is a step away', async ({ audit: page, server }
   await settled(page);
   expect((await ids(page))[0]).toBe(newest - 5950);
 
-  await page.locator('body').press('g');
+  await page.locator('.scroller').focus(); // a letter in the field of the page is a letter
+  await page.keyboard.press('g');
   const form = page.getByRole('dialog', { name: 'Go to' });
   await picture(page, 'audit-go-to');
   await accessible(page);
@@ -171,13 +172,12 @@ test('any page, entry and moment is a step away', async ({ audit: page, server }
   await expect(page.locator('.count')).toContainText('51 to 100 of 100');
   await expect(page.locator('.log a[href^="/audit/100?"]')).toHaveCount(0);
 
-  // A jump to a page is one row, one to an entry is one, one to a moment is two: a count and a page.
-  const jumps = (await since(server, begin)).filter(({ args }) => args?.offset !== undefined).slice(0, 4);
+  // A jump to a page or to an entry is one row. One to a moment asks for a count, and for the page if it is another.
+  const jumps = (await since(server, begin)).filter(({ args }) => args?.offset !== undefined).slice(0, 3);
   expect(jumps.map(({ action, args }) => [action, args.limit, args.offset])).toEqual([
     ['audit.list', 50, 5950],
     ['audit.list', 50, Math.floor((newest - 4321) / 50) * 50],
     ['audit.list', 1, 0],
-    ['audit.list', 50, Math.floor((newest - 4320) / 50) * 50],
   ]);
 });
 
@@ -250,26 +250,26 @@ test('a filter is made, shared and cleared', async ({ audit: page, server, brows
   const begin = await mark(server);
   const user = page.getByLabel('User', { exact: true });
   await user.focus();
-  await expect(page.locator('datalist').first().locator('option[value="nils.adler"]')).toBeAttached();
-  await user.fill('nils.adler');
-  await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText('User: nils.adler');
+  await expect(page.locator('datalist').first().locator('option[value="alice.adler"]')).toBeAttached();
+  await user.fill('alice.adler');
+  await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText('User: alice.adler');
   await settled(page);
-  expect(new Set(await page.locator('.log .line .user').allTextContents())).toEqual(new Set(['nils.adler']));
+  expect(new Set(await page.locator('.log .line .user').allTextContents())).toEqual(new Set(['alice.adler']));
 
-  await page.getByLabel('Action').fill('audit.list');
+  await page.getByRole('combobox', { name: 'Action' }).fill('minion.list');
   await page.keyboard.press('Enter');
-  await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText('Action: audit.list');
-  await page.getByText('Denied', { exact: true }).click();
+  await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText('Action: minion.list');
+  await page.getByText('Allowed', { exact: true }).click();
   await page.getByLabel('Range').selectOption('Last 365 days');
   await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText('From:');
   await settled(page);
   const shown = await page.locator('.log .line').evaluateAll((rows) => rows.map((row) => ['action', 'decision'].map((name) => row.querySelector(`.${name}`)!.textContent)));
-  for (const [action, decision] of shown) expect([action, decision]).toEqual(['audit.list', '✕ denied']);
+  for (const [action, decision] of shown) expect([action, decision]).toEqual(['minion.list', '✓ allowed']);
   await picture(page, 'audit-filter');
   await accessible(page);
 
   const asked = (await since(server, begin)).filter(({ action }) => action === 'audit.list').at(-1)!;
-  expect(asked.args.filter).toEqual({ user_id: expect.any(String), action: 'audit.list', decision: 'deny', since: expect.any(String) });
+  expect(asked.args.filter).toEqual({ user_id: expect.any(String), action: 'minion.list', decision: 'allow', since: expect.any(String) });
   expect((await since(server, begin)).filter(({ action }) => action === 'user.list')).toHaveLength(1);
 
   // The link shows a colleague the same rows.
@@ -280,21 +280,21 @@ test('a filter is made, shared and cleared', async ({ audit: page, server, brows
   await colleague.goto(page.url());
   await settled(colleague);
   expect(await ids(colleague)).toEqual(here);
-  await expect(colleague.getByRole('list', { name: 'Filtered by' })).toContainText('User: nils.adler');
+  await expect(colleague.getByRole('list', { name: 'Filtered by' })).toContainText('User: alice.adler');
   await context.close();
 
-  await page.getByRole('button', { name: 'Remove User: nils.adler' }).click();
+  await page.getByRole('button', { name: 'Remove User: alice.adler' }).click();
   await expect(page).not.toHaveURL(/user=/);
   await page.getByRole('button', { name: 'Clear' }).click();
   await expect(page).toHaveURL(`${server.url}/audit`);
   await expect(page.getByRole('list', { name: 'Filtered by' })).toHaveCount(0);
   await page.goBack();
-  await expect(page).toHaveURL(/action=audit\.list/);
-  await expect(page.getByLabel('Action')).toHaveValue('audit.list');
+  await expect(page).toHaveURL(/action=minion\.list/);
+  await expect(page.getByRole('combobox', { name: 'Action' })).toHaveValue('minion.list');
 });
 
 test('what matches nothing is said', async ({ audit: page }) => {
-  await page.getByLabel('Action').fill('no.such.action');
+  await page.getByRole('combobox', { name: 'Action' }).fill('no.such.action');
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { name: 'No entry matches' })).toBeVisible();
   await expect(page.locator('.count')).toContainText('none of 0');
@@ -328,13 +328,13 @@ test('an entry shows all that is recorded of it', async ({ audit: page, server, 
   await ask(server, 'mutation Change($id: UUID!) { updateUser(id: $id, input: { displayName: "Otto", email: "otto@example.org" }) { id } }', { id });
   const begin = await mark(server);
   await page.getByRole('button', { name: 'Newest' }).click();
-  await page.locator('.line', { hasText: 'user.update' }).first().locator('.resource').click();
+  await page.locator('.line', { hasText: 'user.update' }).filter({ hasText: 'user:otto' }).locator('.resource').click();
 
   const drawer = page.getByRole('complementary', { name: 'Entry' });
   await expect(drawer).toContainText('Allowed by role admin: * *.');
   for (const fact of ['user:otto', 'manage_user', '127.0.0.1', 'user.update']) await expect(drawer).toContainText(fact);
   const changes = drawer.getByRole('table');
-  await expect(changes.getByRole('row', { name: 'email none "otto@example.org"' })).toBeVisible();
+  await expect(changes.getByRole('row', { name: 'email null "otto@example.org"' })).toBeVisible();
   await expect(changes.getByRole('row', { name: 'display_name "" "Otto"' })).toBeVisible();
   await accessible(page);
   await picture(page, 'audit-entry');
@@ -368,7 +368,7 @@ test('an entry shows all that is recorded of it', async ({ audit: page, server, 
   ]);
 });
 
-test('secrets and large numbers are shown as they are recorded', async ({ audit: page, server }) => {
+test('secrets and large numbers are shown as they are recorded', async ({ audit: page }) => {
   const { errors } = await page.request
     .post('/graphql', {
       headers: { 'Content-Type': 'application/json' },

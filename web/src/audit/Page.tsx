@@ -179,12 +179,11 @@ export function Page({ username, signIns, expire }: Owner) {
           onFilter={toFilter}
         />
         {gone && (
-          <Gone {...gone} readAt={data ? listing.dataUpdatedAt : 0} zone={view.zone} onRetry={() => void askAgain(listing)} />
+          <Gone {...gone} readAt={data?.readAt ?? 0} zone={view.zone} onRetry={() => void askAgain(listing)} />
         )}
         {shown && (
           <Toolbar
             listing={data}
-            readAt={listing.dataUpdatedAt}
             zone={view.zone}
             waiting={waiting}
             slow={slow}

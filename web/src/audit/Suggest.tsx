@@ -59,7 +59,7 @@ export function Suggest({ label, value, suggestions, placeholder, take, onFocus,
         autoCapitalize="none"
         spellCheck={false}
         aria-invalid={fault !== ''}
-        aria-describedby={message}
+        {...(fault !== '' && { 'aria-describedby': message })}
         onFocus={onFocus}
         onChange={(event) => type(event.currentTarget.value)}
         onBlur={(event) => commit(event.currentTarget.value)}
@@ -72,9 +72,11 @@ export function Suggest({ label, value, suggestions, placeholder, take, onFocus,
           <option key={suggestion} value={suggestion} />
         ))}
       </datalist>
-      <p className="fault" id={message} role="alert">
-        {fault}
-      </p>
+      {fault !== '' && (
+        <p className="fault" id={message} role="alert">
+          {fault}
+        </p>
+      )}
     </div>
   );
 }

@@ -6,8 +6,6 @@ import { pages, sizes } from './view.ts';
 
 interface Props {
   listing: Listing;
-  /** When it was answered. */
-  readAt: number;
   zone: Zone;
   /** What is being fetched, if it is not shown yet. */
   waiting: boolean;
@@ -26,8 +24,8 @@ interface Props {
 
 /** Which entries are shown, of how many, and the ways to others. */
 export function Toolbar(props: Props) {
-  const { listing, readAt, zone, waiting, slow, newest, onPage, onSize, onNewest, onZone, onGoTo, onTakeAway, onHelp } = props;
-  const { page, size, rows, total } = listing;
+  const { listing, zone, waiting, slow, newest, onPage, onSize, onNewest, onZone, onGoTo, onTakeAway, onHelp } = props;
+  const { page, size, rows, total, readAt } = listing;
   const last = pages(total, size);
   const [unfolded, setUnfolded] = useState(false);
   const more = useId();

@@ -32,6 +32,8 @@ export interface Listing {
   total: number;
   /** The newest entry looked at, to which further pages are taken; null if there is none. */
   asOf: string | null;
+  /** When it was answered. */
+  readAt: number;
   /** What was asked for. */
   page: number;
   size: number;
@@ -55,7 +57,7 @@ export function useListing(view: View, refresh: number) {
       );
       const { entries = [], total = 0 } = auditEntries ?? {};
       remember(entries);
-      return { rows: entries, total, asOf: pin ?? entries[0]?.id ?? null, page, size };
+      return { rows: entries, total, asOf: pin ?? entries[0]?.id ?? null, readAt: Date.now(), page, size };
     },
   });
 }
