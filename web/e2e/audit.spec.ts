@@ -247,6 +247,9 @@ test('with the keyboard alone', async ({ audit: page, server }) => {
 });
 
 test('a filter is made, shared and cleared', async ({ audit: page, server, browser }) => {
+  // Names are suggested that were seen.
+  await page.goto('/audit?page=12');
+  await settled(page);
   const begin = await mark(server);
   const user = page.getByLabel('User', { exact: true });
   await user.focus();

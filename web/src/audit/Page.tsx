@@ -141,11 +141,13 @@ export function Page({ username, signIns, expire }: Owner) {
     document.title = view.entry === null ? 'Log · halite' : `Entry ${view.entry} · halite`;
   }, [view.entry]);
 
+  const forbidden = error instanceof Failure && error.code === 'FORBIDDEN' ? error : null;
+
   function content(): ReactNode {
     const retry = () => void listing.refetch();
-    if (error instanceof Failure && error.code === 'FORBIDDEN') {
-      const reason = rights.data?.log?.reason ?? error.message;
-      return <NoPermission username={username} reason={reason} auditId={error.auditId} onRetry={retry} />;
+    if (forbidden) {
+      const reason = rights.data?.log?.reason ?? forbidden.message;
+      return <NoPermission username={username} reason={reason} auditId={forbidden.auditId} onRetry={retry} />;
     }
     if (error) return isRefused ? null : <Refused error={error} onRetry={retry} onClear={() => toFilter({})} />;
     if (!data) return gone ? null : <Loading slow={slow} />;
@@ -172,12 +174,14 @@ export function Page({ username, signIns, expire }: Owner) {
     <div className="page-log">
       <h1 className="unseen">The log</h1>
       <div className="above-log" inert={covered}>
-        <FilterBar
-          filter={view.filter}
-          zone={view.zone}
-          mayListUsers={rights.data?.users?.allowed ?? false}
-          onFilter={toFilter}
-        />
+        {!forbidden && (
+          <FilterBar
+            filter={view.filter}
+            zone={view.zone}
+            mayListUsers={rights.data?.users?.allowed ?? false}
+            onFilter={toFilter}
+          />
+        )}
         {gone && (
           <Gone {...gone} readAt={data?.readAt ?? 0} zone={view.zone} onRetry={() => void askAgain(listing)} />
         )}

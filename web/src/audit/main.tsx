@@ -4,6 +4,12 @@ import { createRoot } from 'react-dom/client';
 import { Shell } from '../Shell.tsx';
 import '../style.css';
 import './audit.css';
+import './filter.css';
+import './table.css';
+import './entry.css';
+import './states.css';
+import './dialogs.css';
+import './narrow.css';
 import { Page } from './Page.tsx';
 import { client } from './queries.ts';
 
