@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { accessible, ask, become, fits, lines, makeUser, mark, questions, settled, since } from './audit.ts';
-import { expect, picture, test } from './fixtures.ts';
+import { expect, look, picture, test } from './fixtures.ts';
 
 test.use({ rows: 12_000, timezoneId: 'Europe/Berlin', locale: 'en-US' });
 
@@ -43,7 +43,7 @@ test('an export that is cut says so', async ({ audit: page }) => {
   await page.getByRole('button', { name: 'Export, copy…' }).click();
   await page.getByRole('button', { name: 'Export', exact: true }).click();
   await expect(page.getByRole('dialog').getByRole('status').first()).toContainText('The file was cut');
-  await picture(page, 'audit-export-cut');
+  await look(page, 'audit-export-cut');
 });
 
 test('who may not export is told so', async ({ page, server }) => {
@@ -105,7 +105,7 @@ test('a server that takes its time', async ({ page, server }) => {
   });
   await page.goto('/audit');
   await expect(page.getByText('Reading the log…')).toBeAttached();
-  await picture(page, 'audit-loading');
+  await look(page, 'audit-loading');
   await page.clock.fastForward(5000);
   await expect(page.getByRole('status').filter({ hasText: 'The server takes its time.' })).toBeVisible();
   await accessible(page);
@@ -123,7 +123,7 @@ test('a refusal of the server is said', async ({ audit: page }) => {
   await refuse('INTERNAL_SERVER_ERROR', 'Internal server error', { auditId: '77' });
   await page.getByRole('button', { name: 'Newest' }).click();
   await expect(page.getByRole('alert')).toContainText('look for entry 77');
-  await picture(page, 'audit-fault');
+  await look(page, 'audit-fault');
   await page.unroute('/graphql');
   await refuse('BAD_USER_INPUT', 'until must be later than since', { field: 'filter.until' });
   await page.getByRole('button', { name: 'Try again' }).click();
@@ -157,6 +157,23 @@ test('the page reads nothing by itself', async ({ page, server }) => {
 });
 
 for (const colorScheme of ['light', 'dark'] as const) {
+  test(`denials stand out, ${colorScheme}`, async ({ audit: page }) => {
+    await page.emulateMedia({ colorScheme });
+    await page.goto('/audit?page=12');
+    await settled(page);
+    const denied = page.locator('.line.denied').filter({ hasText: '403' }).first();
+    const allowed = page.locator('.line:not(.denied)').first();
+    // By a word, by a mark, and by colour.
+    await expect(denied.locator('.decision')).toHaveText('✕ denied');
+    await expect(allowed.locator('.decision')).toHaveText('✓ allowed');
+    const background = (row: typeof denied) => row.evaluate((element) => getComputedStyle(element).backgroundColor);
+    expect(await background(denied)).not.toBe(await background(allowed));
+    await denied.locator('.resource').click();
+    await expect(page.locator('.told.denied')).toContainText('Denied: no permission matches');
+    await page.mouse.move(0, 0);
+    await picture(page, colorScheme === 'light' ? 'audit' : 'audit-dark');
+  });
+
   for (const width of [320, 768, 1280, 2560]) {
     test(`fits ${width} px, ${colorScheme}`, async ({ audit: page, server }) => {
       await ask(server, '{ roles { id } }');
@@ -165,13 +182,14 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await settled(page);
       await fits(page);
       await accessible(page);
-      await picture(page, `audit-${colorScheme}-${width}`);
+      await look(page, `audit-${colorScheme}-${width}`);
+      if (colorScheme === 'light' && width === 320) await picture(page, 'audit-narrow');
       if (width === 320) {
         await page.getByRole('button', { name: 'Filter' }).click();
         await page.getByRole('button', { name: 'More' }).click();
         await fits(page);
         await accessible(page);
-        await picture(page, `audit-${colorScheme}-${width}-unfolded`);
+        await look(page, `audit-${colorScheme}-${width}-unfolded`);
         await page.getByRole('button', { name: 'Filter' }).click();
         await page.getByRole('button', { name: 'More' }).click();
       }
@@ -179,7 +197,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await expect(page.locator('.facts')).toBeVisible();
       await fits(page);
       await accessible(page);
-      await picture(page, `audit-${colorScheme}-${width}-entry`);
+      await look(page, `audit-${colorScheme}-${width}-entry`);
     });
   }
 }

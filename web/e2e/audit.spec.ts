@@ -1,5 +1,5 @@
 import { accessible, ask, become, ids, lines, makeUser, mark, settled, since } from './audit.ts';
-import { expect, picture, test } from './fixtures.ts';
+import { expect, look, picture, test } from './fixtures.ts';
 
 // A log with some thousand rows, so that there are pages to turn; every journey ends with a look at what it left there.
 test.use({ rows: 12_000, timezoneId: 'Europe/Berlin', locale: 'en-US' });
@@ -167,7 +167,7 @@ test('any page, entry and moment is a step away', async ({ audit: page, server }
   await page.keyboard.press('Escape');
   await page.goto('/audit?page=4000&asOf=100');
   await expect(page.getByRole('heading', { name: 'There is no such page' })).toBeVisible();
-  await picture(page, 'audit-no-page');
+  await look(page, 'audit-no-page');
   await page.getByRole('button', { name: 'Go to the last page' }).click();
   await expect(page.locator('.count')).toContainText('51 to 100 of 100');
   await expect(page.locator('.log a[href^="/audit/100?"]')).toHaveCount(0);

@@ -100,7 +100,7 @@ function Body({ entry, zone, href, onFollow }: { entry: Entry } & Pick<Props, 'z
         <Fact name="Resource" more={same('resource', entry.resource)}>{entry.resource}</Fact>
         <Fact name="Verb">{entry.verb}</Fact>
         <Fact name="Code" note={outcome(entry.resultCode)}>
-          <span className={failed ? 'bad' : undefined}>{entry.resultCode}</span>
+          <span className={failed ? (entry.decision === 'DENY' ? 'bad refused' : 'bad') : undefined}>{entry.resultCode}</span>
         </Fact>
         <Fact name="Duration">{duration(entry.durationMs)}</Fact>
         <Fact name="Job" more={same('job', entry.saltJid)}>{entry.saltJid}</Fact>

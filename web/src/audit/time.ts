@@ -61,9 +61,9 @@ export function next(at: string): string {
   return `${new Date(Date.parse(`${moment.slice(0, 19)}Z`) + 1000).toISOString().slice(0, 19)}.000000Z`;
 }
 
-/** The moment so many seconds before now. */
+/** The whole second so many before now. */
 export function ago(seconds: number, now: Date): string {
-  return toMoment(new Date(now.getTime() - seconds * 1000).toISOString())!;
+  return toMoment(new Date(Math.floor(now.getTime() / 1000 - seconds) * 1000).toISOString())!;
 }
 
 /** The time of day of an instant, to the second. */
