@@ -1,8 +1,8 @@
 import { accessible, ask, become, ids, lines, makeUser, mark, settled, since } from './audit.ts';
 import { expect, look, picture, test } from './fixtures.ts';
 
-// A log with some thousand rows, so that there are pages to turn; every journey ends with a look at what it left there.
-test.use({ rows: 12_000, timezoneId: 'Europe/Berlin', locale: 'en-US' });
+// A log that is longer than a search looks at; every journey ends with a look at what it left there.
+test.use({ rows: 60_000, timezoneId: 'Europe/Berlin', locale: 'en-US' });
 
 const secret = 'a-long-enough-password';
 
@@ -293,7 +293,105 @@ test('a filter is made, shared and cleared', async ({ audit: page, server, brows
   await expect(page.getByRole('list', { name: 'Filtered by' })).toHaveCount(0);
   await page.goBack();
   await expect(page).toHaveURL(/action=minion\.list/);
-  await expect(page.getByRole('combobox', { name: 'Action' })).toHaveValue('minion.list');
+  await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText('Action: minion.list');
+});
+
+test('several users and actions', async ({ audit: page, server }) => {
+  await page.goto('/audit?page=12');
+  await settled(page);
+  const begin = await mark(server);
+  const user = page.getByLabel('User', { exact: true });
+  for (const name of ['alice.adler', 'nobody']) {
+    await user.fill(name);
+    await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText(`User: ${name}`);
+    await expect(user).toHaveValue('');
+  }
+  // An action is suggested from the log, also one that was not seen.
+  const action = page.getByRole('combobox', { name: 'Action' });
+  await action.focus();
+  await expect(page.locator('datalist').nth(1).locator('option[value="schedule.update"]')).toBeAttached();
+  for (const name of ['minion.list', 'job.list']) await action.fill(name);
+  await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText('Action: job.list');
+  await settled(page);
+  const shown = await page
+    .locator('.log .line')
+    .evaluateAll((rows) => rows.map((row) => ['user', 'action'].map((name) => row.querySelector(`.${name}`)!.textContent).join(' ')));
+  expect([...new Set(shown)].sort()).toEqual(
+    ['alice.adler job.list', 'alice.adler minion.list', 'nobody job.list', 'nobody minion.list'].filter((pair) => shown.includes(pair)),
+  );
+  expect(shown).toContain('nobody minion.list');
+  const left = await since(server, begin);
+  expect(left.filter((row) => row.action === 'audit.actions')).toHaveLength(1);
+  expect(left.filter((row) => row.action === 'audit.list').at(-1)!.args.filter).toEqual({
+    user_id_in: [expect.any(String), null],
+    action_in: ['minion.list', 'job.list'],
+  });
+  await page.getByRole('button', { name: 'Export, copy…' }).click();
+  await expect(page.getByRole('dialog')).toContainText('Exports select by one user, one action');
+  await expect(page.getByRole('button', { name: 'Export', exact: true })).toHaveCount(0);
+});
+
+test('what no index knows is searched for', async ({ audit: page, server }) => {
+  await makeUser(server, 'quentin', 'viewer', secret);
+  const begin = await mark(server);
+  await page.getByRole('button', { name: 'More fields' }).click();
+  await accessible(page);
+  await page.getByLabel('Text').pressSequentially('quentin');
+  // It is asked once, after a pause.
+  await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText('Text: quentin');
+  await settled(page);
+  await expect(page.locator('.log .line').first()).toContainText('user.create');
+  await expect(page.getByRole('status').filter({ hasText: 'has to be searched for' })).toBeVisible();
+  await expect(page.locator('.count')).toContainText('of at least');
+  expect((await since(server, begin)).filter((row) => row.args?.filter?.text).map((row) => row.args.filter)).toEqual([{ text: 'quentin' }]);
+  await picture(page, 'audit-search');
+  await accessible(page);
+
+  await page.getByLabel('Resource').fill('minion:web-0?');
+  await page.keyboard.press('Enter');
+  await page.getByLabel('Code').fill('9');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('alert').filter({ hasText: 'a code such as 404, or a range' })).toBeVisible();
+  await accessible(page);
+  await page.getByLabel('Code').fill('4xx');
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { name: 'No entry matches so far' })).toBeVisible();
+  await picture(page, 'audit-search-on');
+  await page.getByRole('button', { name: 'Search on' }).click();
+  await expect(page.getByRole('heading', { name: 'No entry matches', exact: true })).toBeVisible();
+  await page.getByRole('button', { name: 'Remove Text: quentin' }).click();
+  await expect(page).toHaveURL(`${server.url}/audit?resource=minion%3Aweb-0%3F&code=400-499`.replaceAll('%3A', ':'));
+  await settled(page);
+  for (const row of await page.locator('.log .line').all()) {
+    await expect(row.locator('.resource')).toHaveText(/^minion:web-0\d$/);
+    await expect(row.locator('.code')).toHaveText(/^4\d\d$/);
+  }
+  // From a row to the rows of its request.
+  await page.locator('.log .line a').first().click();
+  await page.locator('.facts').getByRole('link', { name: 'all of this request' }).click();
+  await expect(page).toHaveURL(/\/audit\?request=made\+up/);
+  await expect(page.locator('.log .line')).toHaveCount(1);
+});
+
+test('a jump lands where the filter has its rows', async ({ audit: page, server }) => {
+  await page.goto('/audit?decision=deny&size=100');
+  await settled(page);
+  const newest = (await ids(page))[0]!;
+  const begin = await mark(server);
+  await page.keyboard.press('g');
+  await page.getByRole('dialog').getByLabel('Entry').fill('30000');
+  await page.keyboard.press('Enter');
+  const focused = page.locator('.log .line a:focus');
+  await expect(focused).toHaveAttribute('href', /^\/audit\/\d+\?/);
+  const landed = Number(/\/audit\/(\d+)/.exec((await focused.getAttribute('href'))!)![1]);
+  const { auditEntries } = await ask(server, '{ auditEntries(filter: { decision: DENY, asOf: 30000 }, limit: 1) { entries { id } } }');
+  expect(landed).toBe(Number(auditEntries.entries[0].id));
+  expect(landed).toBeLessThan(newest);
+  const left = (await since(server, begin)).filter((row) => row.args?.limit !== 200);
+  expect(left.slice(0, 2).map((row) => [row.action, row.args.filter.decision, row.args.limit])).toEqual([
+    ['audit.list', 'deny', 1],
+    ['audit.list', 'deny', 100],
+  ]);
 });
 
 test('what matches nothing is said', async ({ audit: page }) => {

@@ -5,7 +5,7 @@ import { asCurl, asGraphQL, entryQuestion } from './copy.ts';
 import { Failure } from './client.ts';
 import { changeOf } from './diff.ts';
 import type { Entry } from './documents.ts';
-import { fields, type Key } from './filter.ts';
+import { fields, nobody, type Key } from './filter.ts';
 import { number, outcome, sentence } from './format.ts';
 import { pretty } from './json.ts';
 import { useEntry } from './queries.ts';
@@ -68,18 +68,18 @@ function Body({ entry, zone, href, onFollow }: { entry: Entry } & Pick<Props, 'z
   const change = changeOf(entry.argsJson);
   const question = entryQuestion(entry.id);
   const failed = entry.resultCode >= 400;
-  const same = (key: string, value: string | null) =>
-    value !== null && key in fields ? (
+  const same = (key: Key, value: string | null) =>
+    value !== null && fields[key].read(value) === value ? (
       <a
         className="same"
-        href={href(key as Key, value)}
+        href={href(key, value)}
         onClick={(event) => {
           if (event.metaKey || event.ctrlKey || event.shiftKey) return;
           event.preventDefault();
-          onFollow(key as Key, value);
+          onFollow(key, value);
         }}
       >
-        all of this {fields[key as Key].label.toLowerCase()}
+        all of this {fields[key].label.toLowerCase()}
       </a>
     ) : null;
 
@@ -93,7 +93,7 @@ function Body({ entry, zone, href, onFollow }: { entry: Entry } & Pick<Props, 'z
         <Fact name="Time" note={exact(entry.at, zone === 'utc' ? 'local' : 'utc')}>
           <time dateTime={entry.at}>{exact(entry.at, zone)}</time>
         </Fact>
-        <Fact name="User" more={same('user', entry.userId)} note={entry.userId}>
+        <Fact name="User" more={same('user', entry.userId ?? nobody)} note={entry.userId}>
           {entry.username ?? (entry.userId === null ? <span className="nobody">nobody was signed in</span> : '')}
         </Fact>
         <Fact name="Action" more={same('action', entry.action)}>{entry.action}</Fact>

@@ -1,10 +1,11 @@
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useId, useState } from 'react';
 import { ask } from './client.ts';
-import { usersDocument } from './documents.ts';
-import { chips, isEmpty, isUUID, withValues, type Filter, type Key } from './filter.ts';
-import { learnUsers, useKnown } from './known.ts';
+import { actionsDocument, usersDocument } from './documents.ts';
+import { chips, fields, isEmpty, isUUID, most, nobody, withValues, type Filter, type Key } from './filter.ts';
+import { learnActions, learnUsers, useKnown } from './known.ts';
 import { Suggest } from './Suggest.tsx';
+import { TextField } from './TextField.tsx';
 import { ago, fromField, toField, zoneName, type Zone } from './time.ts';
 
 interface Props {
@@ -30,6 +31,16 @@ const decisions = [
   ['deny', 'Denied'],
 ] as const;
 
+/** What is searched for, and how it may look. */
+const texts = [
+  ['text', 'in resource, reason, arguments'],
+  ['resource', 'such as key:web-*'],
+  ['job', 'its id'],
+  ['request', 'its id'],
+  ['code', '404 or 400-599'],
+  ['slow', 'milliseconds'],
+] as const;
+
 /** The id of the field that "/" goes to. */
 export const firstField = 'filter-user';
 
@@ -38,13 +49,29 @@ export function FilterBar({ filter, zone, mayListUsers, onFilter }: Props) {
   const known = useKnown();
   const [unfolded, setUnfolded] = useState(false);
   const set = (key: Key, ...values: string[]) => onFilter(withValues(filter, key, values));
-  const requestUsers = useUsers(mayListUsers);
+  /** Adds a value to those of a key; says why it does not. */
+  const add = (key: Key, value: string): string | null => {
+    const values = filter[key] ?? [];
+    const read = fields[key].read(value);
+    if (read === null) return `This has to be ${fields[key].rule}.`;
+    if (values.length >= most) return `No more than ${most} can be asked for.`;
+    if (!values.includes(read)) set(key, ...values, read);
+    return null;
+  };
+  const suggestions = useSuggestions(mayListUsers);
+  // A field that is asked for is shown.
+  const asked = texts.some(([name]) => filter[name]);
+  const [more, setMore] = useState(asked);
+  useEffect(() => {
+    if (asked) setMore(true);
+  }, [asked]);
   const shown = chips(filter, zone, known.users);
   const controls = useId();
 
-  const userId = filter.user?.[0] ?? '';
-  const idOf = (name: string) =>
-    [...known.users].find(([, known]) => known.toLowerCase() === name.toLowerCase())?.[0] ?? (isUUID(name) ? name.toLowerCase() : null);
+  const idOf = (name: string) => {
+    if (name === nobody || isUUID(name)) return name.toLowerCase();
+    return [...known.users].find(([, known]) => known.toLowerCase() === name.toLowerCase())?.[0] ?? null;
+  };
 
   return (
     <search className="filter" aria-label="Filter">
@@ -61,23 +88,20 @@ export function FilterBar({ filter, zone, mayListUsers, onFilter }: Props) {
         <Suggest
           id={firstField}
           label="User"
-          value={known.users.get(userId) ?? userId}
-          suggestions={[...new Set(known.users.values())].sort()}
+          suggestions={[nobody, ...new Set([...known.users.values()].sort())]}
           placeholder="name or id"
-          onFocus={requestUsers}
+          onFocus={suggestions.users}
           take={(text) => {
-            if (text === '') return set('user'), null;
-            const id = idOf(text);
-            if (id === null) return `No user “${text}” has been seen here. An id works always.`;
-            return set('user', id), null;
+            const user = idOf(text);
+            return user === null ? `No user “${text}” has been seen here. An id works always.` : add('user', user);
           }}
         />
         <Suggest
           label="Action"
-          value={filter.action?.[0] ?? ''}
           suggestions={known.actions}
           placeholder="such as auth.login"
-          take={(text) => (set('action', ...(text === '' ? [] : [text])), null)}
+          onFocus={suggestions.actions}
+          take={(text) => add('action', text)}
         />
         <fieldset className="field segments">
           <legend>Decision</legend>
@@ -116,6 +140,20 @@ export function FilterBar({ filter, zone, mayListUsers, onFilter }: Props) {
         </div>
         <Moment label="From" value={filter.since?.[0] ?? ''} zone={zone} onMoment={(at) => set('since', ...at)} />
         <Moment label="Before" value={filter.until?.[0] ?? ''} zone={zone} onMoment={(at) => set('until', ...at)} />
+        <button type="button" className="beside" aria-expanded={more} aria-controls={`${controls}more`} onClick={() => setMore(!more)}>
+          {more ? 'Fewer' : 'More'} fields
+        </button>
+        <div id={`${controls}more`} className="searches" hidden={!more}>
+          {texts.map(([name, placeholder]) => (
+            <TextField
+              key={name}
+              name={name}
+              value={filter[name]?.[0] ?? ''}
+              placeholder={placeholder}
+              onValue={(value) => set(name, ...(value === null ? [] : [value]))}
+            />
+          ))}
+        </div>
       </div>
       {shown.length > 0 && (
         <ul className="chips" aria-label="Filtered by">
@@ -186,14 +224,19 @@ function Moment({ label, value, zone, onMoment }: MomentProps) {
   );
 }
 
-/** Asks who the users are, once, when it is first called: that is recorded. */
-function useUsers(may: boolean): () => void {
-  const [wanted, setWanted] = useState(false);
-  const { data } = useQuery({
+/** Asks whom and what to suggest, each once, when it is first wanted: that is recorded. */
+function useSuggestions(mayListUsers: boolean): { users: () => void; actions: () => void } {
+  const [wanted, setWanted] = useState({ users: false, actions: false });
+  const users = useQuery({
     queryKey: ['users'],
-    enabled: may && wanted,
+    enabled: mayListUsers && wanted.users,
     queryFn: ({ signal }) => ask(usersDocument, {}, signal),
   });
-  useEffect(() => learnUsers((data?.users?.users ?? []).map(({ id, username }) => [id, username])), [data]);
-  return () => setWanted(true);
+  const actions = useQuery({ queryKey: ['actions'], enabled: wanted.actions, queryFn: ({ signal }) => ask(actionsDocument, {}, signal) });
+  useEffect(() => learnUsers((users.data?.users?.users ?? []).map(({ id, username }) => [id, username])), [users.data]);
+  useEffect(() => learnActions(actions.data?.auditActions ?? []), [actions.data]);
+  return {
+    users: () => setWanted((before) => ({ ...before, users: true })),
+    actions: () => setWanted((before) => ({ ...before, actions: true })),
+  };
 }

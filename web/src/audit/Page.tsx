@@ -1,29 +1,22 @@
 import { useCallback, useEffect, useRef, useState, type ReactNode } from 'react';
 import type { Owner } from '../Shell.tsx';
 import { Failure } from './client.ts';
-import type { Row } from './documents.ts';
 import { Drawer } from './Drawer.tsx';
 import { FilterBar, firstField } from './FilterBar.tsx';
 import { isEmpty, withValues, type Filter, type Key } from './filter.ts';
 import { GoTo } from './GoTo.tsx';
 import { Help } from './Help.tsx';
-import { placeOfEntry, placeOfMoment } from './jump.ts';
+import { placeOfEntry, placeOfMoment, type Place } from './jump.ts';
 import { useKeys, useShortcuts } from './keys.ts';
 import { learn } from './known.ts';
 import { askAgain, client, useGone, useListing, useRights } from './queries.ts';
 import { useView } from './router.ts';
-import { Gone, Loading, NoMatch, NoPermission, NothingRecorded, PastTheEnd, Refused, useSlow } from './States.tsx';
+import { Gone, Loading, NoMatch, NoPermission, NothingRecorded, PastTheEnd, Refused, Searched, useSlow } from './States.tsx';
 import { Table } from './Table.tsx';
 import { TakeAway } from './TakeAway.tsx';
 import { Toolbar } from './Toolbar.tsx';
 import { useMedia } from './useMedia.ts';
 import { pages, writeView, type View } from './view.ts';
-
-/** A row to go to: by its place on the page, or by its id. */
-type Target = { index: number } | { id: string };
-
-const find = (rows: readonly Row[], to: Target) =>
-  'index' in to ? Math.min(to.index, rows.length - 1) : rows.findIndex(({ id }) => id === to.id);
 
 type Over = 'help' | 'goto' | 'takeaway' | null;
 
@@ -59,13 +52,12 @@ export function Page({ username, signIns, expire }: Owner) {
     void client.resetQueries({ predicate: (query) => query.queryKey[0] === 'entry' && query.state.status === 'error' });
   }, [signIns]);
 
-  // Where a jump leads to, once its page is there.
-  const target = useRef<Target | null>(null);
+  // The row that a jump leads to, once its page is there.
+  const target = useRef(-1);
   useEffect(() => {
     if (!data || listing.isPlaceholderData) return;
-    const wanted = target.current;
-    target.current = null;
-    const index = wanted ? find(data.rows, wanted) : -1;
+    const index = Math.min(target.current, data.rows.length - 1);
+    target.current = -1;
     if (index >= 0) focus(index);
     else setActive(view.entry === null ? -1 : data.rows.findIndex(({ id }) => id === view.entry));
   }, [data, listing.isPlaceholderData]);
@@ -99,11 +91,12 @@ export function Page({ username, signIns, expire }: Owner) {
     const page = view.page + by;
     if (data && page >= 1 && page <= pages(data.total, view.size)) toPage(page);
   };
-  const jump = (place: number, to: Target) => {
-    const page = Math.floor(place / view.size) + 1;
-    if (page === view.page && data && !listing.isPlaceholderData) focus(find(data.rows, to));
-    else target.current = to;
-    go({ page, asOf: data?.asOf ?? null, entry: null });
+  const jump = ({ offset, asOf }: Place) => {
+    const page = Math.floor(offset / view.size) + 1;
+    const index = offset % view.size;
+    if (page === view.page && asOf === data?.asOf && !listing.isPlaceholderData) focus(Math.min(index, rows.length - 1));
+    else target.current = index;
+    go({ page, asOf, entry: null });
   };
 
   useKeys(
@@ -123,16 +116,10 @@ export function Page({ username, signIns, expire }: Owner) {
     shortcuts,
   );
 
-  async function toEntry(id: string): Promise<void> {
-    const place = await placeOfEntry(view.filter, data!, id);
-    jump(place, { id });
-  }
-
-  async function toMoment(at: string): Promise<void> {
-    const place = await placeOfMoment(view.filter, data!, at);
-    jump(place, { index: place % view.size });
-  }
-
+  /** Searches what the last search did not look at. */
+  const searchOn = () => {
+    if (data?.searchedTo) go({ page: 1, asOf: String(BigInt(data.searchedTo) - 1n), entry: null });
+  };
   const shown = data && !(error && !gone);
   const covered = narrow && view.entry !== null;
   const allOf = (key: Key, value: string): Partial<View> => ({ filter: withValues({}, key, [value]), page: 1, asOf: null, entry: null });
@@ -151,13 +138,16 @@ export function Page({ username, signIns, expire }: Owner) {
     }
     if (error) return isRefused ? null : <Refused error={error} onRetry={retry} onClear={() => toFilter({})} />;
     if (!data) return gone ? null : <Loading slow={slow} />;
-    if (data.total === 0) return isEmpty(view.filter) ? <NothingRecorded /> : <NoMatch onClear={() => toFilter({})} />;
+    if (data.total === 0) return isEmpty(view.filter) ? <NothingRecorded /> : <NoMatch searchedTo={data.searchedTo} onSearch={searchOn} onClear={() => toFilter({})} />;
     if (rows.length === 0) return <PastTheEnd onLast={() => toPage(pages(data.total, view.size))} />;
     return (
-      <Table
+      <>
+        {data.searchedTo !== null && <Searched searchedTo={data.searchedTo} onSearch={searchOn} />}
+        <Table
         rows={rows}
         offset={(data.page - 1) * data.size}
         total={data.total}
+        exact={data.exact}
         zone={view.zone}
         active={active}
         nonce={nonce}
@@ -166,7 +156,8 @@ export function Page({ username, signIns, expire }: Owner) {
         href={(id) => writeView({ ...view, entry: id })}
         onOpen={open}
         stale={waiting}
-      />
+        />
+      </>
     );
   }
 
@@ -221,7 +212,7 @@ export function Page({ username, signIns, expire }: Owner) {
           )}
         </div>
       {over === 'help' && <Help onClose={() => setOver(null)} />}
-      {over === 'goto' && <GoTo zone={view.zone} onEntry={toEntry} onMoment={toMoment} onClose={() => setOver(null)} />}
+      {over === 'goto' && data && <GoTo zone={view.zone} onEntry={async (id) => jump(await placeOfEntry(view.filter, data, id))} onMoment={async (at) => jump(await placeOfMoment(view.filter, data, at))} onClose={() => setOver(null)} />}
       {over === 'takeaway' && data && (
         <TakeAway
           view={view}

@@ -1,6 +1,7 @@
 import { useEffect, useState, type ReactNode } from 'react';
 import { Failure } from './client.ts';
 import { Copy } from './Copy.tsx';
+import { number } from './format.ts';
 import { clock, type Zone } from './time.ts';
 
 /** What stands where the table would be: what is the case, and what to do about it. */
@@ -49,12 +50,38 @@ export function NothingRecorded() {
   );
 }
 
-export function NoMatch({ onClear }: { onClear: () => void }) {
+interface SearchProps {
+  /** The oldest entry that was looked at; null if all were. */
+  searchedTo: string | null;
+  /** Looks at those before it. */
+  onSearch: () => void;
+}
+
+export function NoMatch({ searchedTo, onSearch, onClear }: SearchProps & { onClear: () => void }) {
   return (
-    <State title="No entry matches">
-      <p>The log was read to its end: no entry has all that the filter asks for.</p>
-      <button type="button" onClick={onClear}>Clear the filter</button>
+    <State title={searchedTo === null ? 'No entry matches' : 'No entry matches so far'}>
+      {searchedTo === null ? (
+        <p>The log was read to its end: no entry has all that the filter asks for.</p>
+      ) : (
+        <p>The newest entries were searched, down to entry {number(Number(searchedTo))}. Older ones were not looked at.</p>
+      )}
+      <div className="buttons">
+        {searchedTo !== null && <button type="button" onClick={onSearch}>Search on</button>}
+        <button type="button" onClick={onClear}>Clear the filter</button>
+      </div>
     </State>
+  );
+}
+
+/** Above the rows of a search that did not come to the end of the log. */
+export function Searched({ searchedTo, onSearch }: { searchedTo: string; onSearch: () => void }) {
+  return (
+    <div className="searched" role="status">
+      <p>
+        This filter has to be searched for. It was, down to entry {number(Number(searchedTo))}; older ones were not looked at.
+      </p>
+      <button type="button" onClick={onSearch}>Search on</button>
+    </div>
   );
 }
 

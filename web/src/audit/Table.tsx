@@ -10,6 +10,8 @@ interface Props {
   /** How many rows come before and in all: told to those who cannot see the scroll bar. */
   offset: number;
   total: number;
+  /** Whether there are no more than total. */
+  exact: boolean;
   zone: Zone;
   /** The row that the keyboard is at; -1 for none. Each change of nonce moves the focus there. */
   active: number;
@@ -24,7 +26,7 @@ interface Props {
 }
 
 /** Entries as a table, of which only the rows in sight are there. Each row has one link, which opens it. */
-export function Table({ rows, offset, total, zone, active, nonce, onActive, open, href, onOpen, stale }: Props) {
+export function Table({ rows, offset, total, exact, zone, active, nonce, onActive, open, href, onOpen, stale }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const wanted = useRef(false);
   const narrow = useMedia('(max-width: 640px)');
@@ -70,7 +72,7 @@ export function Table({ rows, offset, total, zone, active, nonce, onActive, open
 
   return (
     <div className="scroller" ref={scroller} tabIndex={0} role="region" aria-label="Entries">
-      <table className="log" role="table" aria-rowcount={total + 1} aria-busy={stale}>
+      <table className="log" role="table" aria-rowcount={exact ? total + 1 : -1} aria-busy={stale}>
         <thead role="rowgroup">
           <tr role="row" aria-rowindex={1}>
             <th role="columnheader" scope="col" className="at">

@@ -38,6 +38,7 @@ export function TakeAway({ view, asOf, total, mayExport, onUnauthenticated, onCl
   const question = listQuestion(toInput(view.filter), view.size, (view.page - 1) * view.size);
 
   async function begin() {
+    if (path === null) return;
     const control = (abort.current = new AbortController());
     setResult(null);
     setFault('');
@@ -60,8 +61,14 @@ export function TakeAway({ view, asOf, total, mayExport, onUnauthenticated, onCl
     <Dialog title="Export, copy" onClose={onClose} wide>
       <section className="export">
         <h2>Export</h2>
-        <p>All {count(total, 'entry', 'entries')} that the filter selects, and what has come since, oldest first. It is recorded.</p>
-        {mayExport ? (
+        {path !== null && <p>All {count(total, 'entry', 'entries')} that the filter selects, and what has come since, oldest first. It is recorded.</p>}
+        {path === null && (
+          <p>
+            Exports select by one user, one action, the decision and times. This filter asks for more: take the entries of its other parts away, and select in the
+            file; or copy the view as GraphQL.
+          </p>
+        )}
+        {path === null ? null : mayExport ? (
           <>
             <fieldset className="choices" disabled={progress !== null}>
               <legend className="unseen">Format</legend>
@@ -103,7 +110,7 @@ export function TakeAway({ view, asOf, total, mayExport, onUnauthenticated, onCl
           <Copy what="link" text={() => new URL(writeView({ ...view, asOf, entry: null }), location.href).href} />
           <Copy what="as GraphQL" text={() => asGraphQL(question)} />
           <Copy what="as curl" text={() => asCurl(question, location.origin)} />
-          <Copy what="export as curl" text={() => exportAsCurl(view.filter, format, location.origin)} />
+          {path !== null && <Copy what="export as curl" text={() => exportAsCurl(path, location.origin)} />}
         </div>
       </section>
       <div className="buttons">

@@ -25,14 +25,14 @@ interface Props {
 /** Which entries are shown, of how many, and the ways to others. */
 export function Toolbar(props: Props) {
   const { listing, zone, waiting, slow, newest, onPage, onSize, onNewest, onZone, onGoTo, onTakeAway, onHelp } = props;
-  const { page, size, rows, total, readAt } = listing;
+  const { page, size, rows, total, exact, readAt } = listing;
   const last = pages(total, size);
   const [unfolded, setUnfolded] = useState(false);
   const more = useId();
   return (
     <div className="toolbar">
       <p className="count" role="status">
-        <b>{range(page, size, rows.length, total)}</b>
+        <b>{range(page, size, rows.length, total, exact)}</b>
         <span className="asof">{waiting ? (slow ? 'The server takes its time. Still reading…' : 'Reading…') : `${newest || listing.asOf === null ? '' : `up to entry ${number(Number(listing.asOf))}, `}read at ${clock(readAt, zone)}`}</span>
       </p>
       <button type="button" onClick={onNewest} title="The newest entries (r)">

@@ -36,7 +36,9 @@ test('what is copied as curl survives a shell', () => {
 
 test('where an export is had', () => {
   expect(exportPath({}, 'csv')).toBe('/api/audit/export?format=csv');
-  expect(words(exportAsCurl({ action: ["it's"], decision: ['deny'] }, 'ndjson', 'http://h')).at(-1)).toBe(
+  expect(exportPath({ text: ['otto'] }, 'csv')).toBeNull();
+  const path = exportPath({ action: ["it's"], decision: ['deny'] }, 'ndjson')!;
+  expect(words(exportAsCurl(path, 'http://h')).at(-1)).toBe(
     'http://h/api/audit/export?action=it%27s&decision=deny&format=ndjson',
   );
 });

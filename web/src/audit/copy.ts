@@ -31,16 +31,16 @@ export function asCurl({ document, variables }: Question, origin: string): strin
   ].join(' \\\n  ');
 }
 
-/** The export of a filter as a command for a POSIX shell. */
-export function exportAsCurl(filter: Filter, format: string, origin: string): string {
-  return `curl -b session.txt --compressed -OJ ${quote(`${origin}${exportPath(filter, format)}`)}`;
+/** An export as a command for a POSIX shell. */
+export function exportAsCurl(path: string, origin: string): string {
+  return `curl -b session.txt --compressed -OJ ${quote(`${origin}${path}`)}`;
 }
 
-/** Where the entries of a filter are had as a file. */
-export function exportPath(filter: Filter, format: string): string {
+/** Where the entries of a filter are had as a file; null if the route cannot tell that filter. */
+export function exportPath(filter: Filter, format: string): string | null {
   const params = toQuery(filter);
-  params.set('format', format);
-  return `/api/audit/export?${params}`;
+  params?.set('format', format);
+  return params && `/api/audit/export?${params}`;
 }
 
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;

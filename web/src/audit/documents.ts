@@ -8,6 +8,9 @@ export const listDocument = graphql(`
   query AuditLog($filter: AuditFilter, $limit: Int!, $offset: Int!) {
     auditEntries(filter: $filter, limit: $limit, offset: $offset) {
       total
+      totalIsExact
+      searchedTo
+      asOf
       entries {
         id
         at
@@ -29,6 +32,7 @@ export const countDocument = graphql(`
   query AuditCount($filter: AuditFilter) {
     auditEntries(filter: $filter, limit: 1) {
       total
+      totalIsExact
     }
   }
 `);
@@ -85,8 +89,15 @@ export const usersDocument = graphql(`
   }
 `);
 
+/** Which actions to suggest. */
+export const actionsDocument = graphql(`
+  query Actions {
+    auditActions
+  }
+`);
+
 /** All documents, for the test that holds them against the schema. */
-export const documents = [listDocument, countDocument, entryDocument, rightsDocument, usersDocument];
+export const documents = [listDocument, countDocument, entryDocument, rightsDocument, usersDocument, actionsDocument];
 
 export type FilterInput = NonNullable<VariablesOf<typeof listDocument>['filter']>;
 export type Rights = ResultOf<typeof rightsDocument>;

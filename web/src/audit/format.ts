@@ -17,10 +17,10 @@ export function bytes(size: number): string {
 }
 
 /** Which entries a page shows: 1 to 50 of 10,481,203. */
-export function range(page: number, size: number, shown: number, total: number): string {
+export function range(page: number, size: number, shown: number, total: number, exact: boolean): string {
   if (shown === 0) return `none of ${number(total)}`;
   const first = (page - 1) * size + 1;
-  return `${number(first)} to ${number(first + shown - 1)} of ${number(total)}`;
+  return `${number(first)} to ${number(first + shown - 1)} of ${exact ? '' : 'at least '}${number(total)}`;
 }
 
 const outcomes: Record<number, string> = {

@@ -24,8 +24,13 @@ export function learnUsers(users: Iterable<readonly [id: string, name: string]>)
 /** Adds what the rows name to what is known. */
 export function learn(rows: readonly Row[]): void {
   learnUsers(rows.flatMap(({ userId, username }) => (userId !== null && username !== null ? [[userId, username] as const] : [])));
-  const actions = [...new Set([...known.actions, ...rows.map((row) => row.action)])].sort();
-  if (actions.length !== known.actions.length) tell({ ...known, actions });
+  learnActions(rows.map((row) => row.action));
+}
+
+/** Adds actions to what is known. */
+export function learnActions(actions: Iterable<string>): void {
+  const all = [...new Set([...known.actions, ...actions])].sort();
+  if (all.length !== known.actions.length) tell({ ...known, actions: all });
 }
 
 function tell(more: Known): void {

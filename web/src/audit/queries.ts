@@ -3,7 +3,6 @@ import { useEffect, useState } from 'react';
 import { ask, Failure } from './client.ts';
 import { entryDocument, listDocument, rightsDocument, type Row } from './documents.ts';
 import { toInput } from './filter.ts';
-import { newest, pinned, remember } from './pin.ts';
 import type { View } from './view.ts';
 
 /**
@@ -28,8 +27,12 @@ export const client = new QueryClient({
 /** A page of the log as it was answered. */
 export interface Listing {
   rows: readonly Row[];
-  /** Entries that the filter selects, up to asOf. Exact. */
+  /** Entries that the filter selects, up to asOf. */
   total: number;
+  /** Whether that are all. */
+  exact: boolean;
+  /** The oldest entry that a search looked at; null if nothing was left out. */
+  searchedTo: string | null;
   /** The newest entry looked at, to which further pages are taken; null if there is none. */
   asOf: string | null;
   /** When it was answered. */
@@ -49,15 +52,14 @@ export function useListing(view: View, refresh: number) {
     queryKey: ['list', input, page, size, asOf, fresh],
     placeholderData: keepPreviousData,
     queryFn: async ({ signal }): Promise<Listing> => {
-      const pin = asOf ?? (page > 1 ? await newest(signal) : null);
       const { auditEntries } = await ask(
         listDocument,
-        { filter: await pinned(input, pin, signal), limit: size, offset: (page - 1) * size },
+        { filter: asOf === null ? input : { ...input, asOf }, limit: size, offset: (page - 1) * size },
         signal,
       );
-      const { entries = [], total = 0 } = auditEntries ?? {};
-      remember(entries);
-      return { rows: entries, total, asOf: pin ?? entries[0]?.id ?? null, readAt: Date.now(), page, size };
+      if (!auditEntries) throw new Failure('INTERNAL_SERVER_ERROR', 'The server answered without a page.');
+      const { entries: rows, total, totalIsExact: exact, searchedTo } = auditEntries;
+      return { rows, total, exact, searchedTo, asOf: auditEntries.asOf, readAt: Date.now(), page, size };
     },
   });
 }

@@ -16,10 +16,12 @@ test('a fresh page has a bare address', () => {
 const full: View = {
   filter: {
     user: ['71a6fc71-b360-58f1-ad61-72e1fda73f25'],
-    action: ['salt.run & more?'],
+    action: ['salt.run & more?', 'b'],
     decision: ['deny'],
     since: ['2026-01-02T03:04:05.678901Z'],
     until: ['2026-02-02T00:00:00.000000Z'],
+    text: ['ä'.repeat(3)],
+    code: ['400-599'],
   },
   page: 17,
   size: 200,
@@ -30,8 +32,8 @@ const full: View = {
 
 test('an address holds all of a view', () => {
   expect(writeView(full)).toBe(
-    '/audit/9223372036854775807?user=71a6fc71-b360-58f1-ad61-72e1fda73f25&action=salt.run+%26+more%3F&decision=deny' +
-      '&since=2026-01-02T03:04:05.678901Z&until=2026-02-02T00:00:00.000000Z&page=17&size=200&asOf=9007199254740993&tz=utc',
+    '/audit/9223372036854775807?user=71a6fc71-b360-58f1-ad61-72e1fda73f25&action=salt.run+%26+more%3F&action=b&decision=deny' +
+      '&since=2026-01-02T03:04:05.678901Z&until=2026-02-02T00:00:00.000000Z&text=%C3%A4%C3%A4%C3%A4&code=400-599&page=17&size=200&asOf=9007199254740993&tz=utc',
   );
 });
 
