@@ -61,6 +61,7 @@ test('who may not export is told so', async ({ page, server }) => {
   await page.keyboard.press('Escape');
   await page.getByLabel('User', { exact: true }).focus();
   await page.getByLabel('User', { exact: true }).fill('olaf');
+  await page.keyboard.press('Enter');
   await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText('User: olaf');
   await settled(page);
   expect(lines(await since(server, begin))).toEqual(['olaf audit.list audit:* ALLOW 200']);

@@ -255,6 +255,7 @@ test('a filter is made, shared and cleared', async ({ audit: page, server, brows
   await user.focus();
   await expect(page.locator('datalist').first().locator('option[value="alice.adler"]')).toBeAttached();
   await user.fill('alice.adler');
+  await user.press('Enter');
   await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText('User: alice.adler');
   await settled(page);
   expect(new Set(await page.locator('.log .line .user').allTextContents())).toEqual(new Set(['alice.adler']));
@@ -303,14 +304,18 @@ test('several users and actions', async ({ audit: page, server }) => {
   const user = page.getByLabel('User', { exact: true });
   for (const name of ['alice.adler', 'nobody']) {
     await user.fill(name);
+    await user.press('Enter');
     await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText(`User: ${name}`);
     await expect(user).toHaveValue('');
   }
   // An action is suggested from the log, also one that was not seen.
   const action = page.getByRole('combobox', { name: 'Action' });
-  await action.focus();
+  await action.press('ArrowDown');
   await expect(page.locator('datalist').nth(1).locator('option[value="schedule.update"]')).toBeAttached();
-  for (const name of ['minion.list', 'job.list']) await action.fill(name);
+  for (const name of ['minion.list', 'job.list']) {
+    await action.fill(name);
+    await action.press('Enter');
+  }
   await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText('Action: job.list');
   await settled(page);
   const shown = await page

@@ -90,7 +90,7 @@ export function FilterBar({ filter, zone, mayListUsers, onFilter }: Props) {
           label="User"
           suggestions={[nobody, ...new Set([...known.users.values()].sort())]}
           placeholder="name or id"
-          onFocus={suggestions.users}
+          onWanted={suggestions.users}
           take={(text) => {
             const user = idOf(text);
             return user === null ? `No user “${text}” has been seen here. An id works always.` : add('user', user);
@@ -100,7 +100,7 @@ export function FilterBar({ filter, zone, mayListUsers, onFilter }: Props) {
           label="Action"
           suggestions={known.actions}
           placeholder="such as auth.login"
-          onFocus={suggestions.actions}
+          onWanted={suggestions.actions}
           take={(text) => add('action', text)}
         />
         <fieldset className="field segments">

@@ -6,13 +6,13 @@ interface Props {
   placeholder: string;
   /** Takes a text; an answer says why it does not. */
   take: (text: string) => string | null;
-  /** Called when somebody is about to type. */
-  onFocus?: () => void;
+  /** Called when somebody is about to type or to look at the suggestions, not when he only passes by. */
+  onWanted: () => void;
   id?: string;
 }
 
 /** A text with suggestions, to be added to the filter: when a suggestion is chosen, on Enter, and when the field is left. */
-export function Suggest({ label, suggestions, placeholder, take, onFocus, id }: Props) {
+export function Suggest({ label, suggestions, placeholder, take, onWanted, id }: Props) {
   const [text, setText] = useState('');
   const [fault, setFault] = useState('');
   const own = useId();
@@ -37,7 +37,7 @@ export function Suggest({ label, suggestions, placeholder, take, onFocus, id }: 
         spellCheck={false}
         aria-invalid={fault !== ''}
         {...(fault !== '' && { 'aria-describedby': message })}
-        onFocus={onFocus}
+        onPointerDown={onWanted}
         onChange={({ currentTarget: { value }, nativeEvent }) => {
           setText(value);
           setFault('');
@@ -47,6 +47,7 @@ export function Suggest({ label, suggestions, placeholder, take, onFocus, id }: 
         }}
         onBlur={(event) => commit(event.currentTarget.value)}
         onKeyDown={(event) => {
+          if (event.key !== 'Tab' && event.key !== 'Shift') onWanted();
           if (event.key === 'Enter') commit(event.currentTarget.value);
         }}
       />
