@@ -160,8 +160,9 @@ test('the page reads nothing by itself', async ({ page, server }) => {
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`denials stand out, ${colorScheme}`, async ({ audit: page }) => {
     await page.emulateMedia({ colorScheme });
-    await page.goto('/audit?page=12');
+    await page.goto('/audit?page=12&picture=1');
     await settled(page);
+    await expect(page.getByRole('heading', { name: 'Resources' })).toBeVisible();
     const denied = page.locator('.line.denied').filter({ hasText: '403' }).first();
     const allowed = page.locator('.line:not(.denied)').first();
     // By a word, by a mark, and by colour.
@@ -194,6 +195,14 @@ for (const colorScheme of ['light', 'dark'] as const) {
         await page.getByRole('button', { name: 'Filter' }).click();
         await page.getByRole('button', { name: 'More' }).click();
       }
+      await page.goto('/audit?picture=1');
+      await expect(page.getByRole('heading', { name: 'Resources' })).toBeVisible();
+      await settled(page);
+      await fits(page);
+      await accessible(page);
+      await look(page, `audit-${colorScheme}-${width}-picture`);
+      await page.goto('/audit');
+      await settled(page);
       await page.locator('.log .line a').nth(2).click();
       await expect(page.locator('.facts')).toBeVisible();
       await fits(page);

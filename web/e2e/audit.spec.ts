@@ -399,6 +399,62 @@ test('a jump lands where the filter has its rows', async ({ audit: page, server 
   ]);
 });
 
+test('the picture counts what the table lists, and filters it', async ({ audit: page, server }) => {
+  const begin = await mark(server);
+  await page.getByRole('button', { name: 'Picture' }).click();
+  const picture_ = page.getByRole('region', { name: 'Picture' });
+  const drawn = picture_.getByRole('figure');
+  await expect(picture_.getByRole('heading', { name: 'Resources' })).toBeVisible();
+  const numbers = (text: string | null) => [...text!.matchAll(/[\d,]+(?= (?:allowed|denied))/g)].map(([digits]) => Number(digits.replaceAll(',', '')));
+  const total = async () => Number((await page.locator('.count b').textContent())!.replace(/^.* of /, '').replaceAll(',', ''));
+  const sums = async () => numbers(await drawn.locator('figcaption').textContent()).reduce((sum, count) => sum + count, 0);
+  expect(await sums()).toBe(await total());
+  expect(lines(await since(server, begin)).sort()).toEqual([
+    'admin audit.facets audit:* ALLOW 200',
+    'admin audit.facets audit:* ALLOW 200',
+    'admin audit.facets audit:* ALLOW 200',
+    'admin audit.stats audit:* ALLOW 200',
+  ]);
+  await accessible(page);
+
+  // A further page is of the same entries: nothing is counted again.
+  const paging = await mark(server);
+  await page.keyboard.press('n');
+  await expect(page.locator('.count')).toContainText('51 to 100 of');
+  expect(lines(await since(server, paging))).toEqual(['admin audit.list audit:* ALLOW 200']);
+
+  // Brushed: the times between which the pointer was drawn.
+  const { x, y, width } = (await drawn.getByRole('img').boundingBox())!;
+  await page.mouse.move(x + width * 0.25, y + 20);
+  await page.mouse.down();
+  await page.mouse.move(x + width * 0.75, y + 40, { steps: 3 });
+  await expect(drawn.locator('figcaption')).toContainText(/^From .* to /);
+  await page.mouse.up();
+  await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText(/From: .*Before: /);
+  await expect(page.locator('.count')).toContainText('1 to 50 of');
+  await expect(picture_).toHaveAttribute('aria-busy', 'false');
+  await settled(page);
+  expect(await sums()).toBe(await total());
+
+  // Picked: an action, a user, then a resource, each with the count that was promised.
+  for (const [key, list] of [['Action', 1], ['User', 0]] as const) {
+    const top = picture_.getByRole('list').nth(list).getByRole('listitem').first();
+    const promised = Number((await top.locator('.much').textContent())!.replace(/ .*/, '').replaceAll(',', ''));
+    await top.getByRole('button').click();
+    await expect(page.getByRole('list', { name: 'Filtered by' })).toContainText(`${key}: `);
+    await expect(picture_).toHaveAttribute('aria-busy', 'false');
+    await settled(page);
+    expect(await total()).toBe(promised);
+    expect(await sums()).toBe(promised);
+  }
+  await page.mouse.move(0, 0);
+  await picture(page, 'audit-picture');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await accessible(page);
+  await page.keyboard.press('v');
+  await expect(picture_).toHaveCount(0);
+});
+
 test('what matches nothing is said', async ({ audit: page }) => {
   await page.getByRole('combobox', { name: 'Action' }).fill('no.such.action');
   await page.keyboard.press('Enter');

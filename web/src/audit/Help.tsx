@@ -9,6 +9,7 @@ const keys = [
   ['r', 'the newest entries'],
   ['g', 'go to an entry or a moment'],
   ['/', 'the filter'],
+  ['v', 'the picture: counts over time, by user, action and resource'],
   ['u', 'UTC or local time'],
   ['?', 'this help'],
 ] as const;

@@ -3,13 +3,14 @@ import type { Owner } from '../Shell.tsx';
 import { Failure } from './client.ts';
 import { Drawer } from './Drawer.tsx';
 import { FilterBar, firstField } from './FilterBar.tsx';
-import { isEmpty, withValues, type Filter, type Key } from './filter.ts';
+import { fields, isEmpty, withValues, type Filter, type Key } from './filter.ts';
 import { GoTo } from './GoTo.tsx';
 import { Help } from './Help.tsx';
 import { placeOfEntry, placeOfMoment, type Place } from './jump.ts';
 import { useKeys, useShortcuts } from './keys.ts';
 import { learn } from './known.ts';
 import { askAgain, client, useGone, useListing, useRights } from './queries.ts';
+import { Picture } from './Picture.tsx';
 import { useView } from './router.ts';
 import { Gone, Loading, NoMatch, NoPermission, NothingRecorded, PastTheEnd, Refused, Searched, useSlow } from './States.tsx';
 import { Table } from './Table.tsx';
@@ -109,6 +110,7 @@ export function Page({ username, signIns, expire }: Owner) {
       p: () => turn(-1),
       r: toNewest,
       g: () => setOver('goto'),
+      v: () => go({ picture: !view.picture }, 'replace'),
       u: () => go({ zone: view.zone === 'utc' ? 'local' : 'utc' }, 'replace'),
       '/': () => document.getElementById(firstField)?.focus(),
       '?': () => setOver('help'),
@@ -187,9 +189,19 @@ export function Page({ username, signIns, expire }: Owner) {
             onSize={(size) => go({ size, page: Math.floor(((view.page - 1) * view.size) / size) + 1, asOf: data.asOf })}
             onNewest={toNewest}
             onZone={(zone) => go({ zone }, 'replace')}
+            picture={view.picture}
+            onPicture={(picture) => go({ picture }, 'replace')}
             onGoTo={() => setOver('goto')}
             onTakeAway={() => setOver('takeaway')}
             onHelp={() => setOver('help')}
+          />
+        )}
+        {shown && view.picture && (
+          <Picture
+            view={view}
+            asOf={data.asOf}
+            onRange={(since, until) => toFilter({ ...view.filter, since: [since], until: [until] })}
+            onPick={(key, value) => toFilter(withValues(view.filter, key, fields[key].many ? [...new Set([...(view.filter[key] ?? []), value])] : [value]))}
           />
         )}
       </div>

@@ -17,6 +17,8 @@ interface Props {
   onSize: (size: number) => void;
   onNewest: () => void;
   onZone: (zone: Zone) => void;
+  picture: boolean;
+  onPicture: (picture: boolean) => void;
   onGoTo: () => void;
   onTakeAway: () => void;
   onHelp: () => void;
@@ -24,7 +26,7 @@ interface Props {
 
 /** Which entries are shown, of how many, and the ways to others. */
 export function Toolbar(props: Props) {
-  const { listing, zone, waiting, slow, newest, onPage, onSize, onNewest, onZone, onGoTo, onTakeAway, onHelp } = props;
+  const { listing, zone, waiting, slow, newest, onPage, onSize, onNewest, onZone, picture, onPicture, onGoTo, onTakeAway, onHelp } = props;
   const { page, size, rows, total, exact, readAt } = listing;
   const last = pages(total, size);
   const [unfolded, setUnfolded] = useState(false);
@@ -37,6 +39,9 @@ export function Toolbar(props: Props) {
       </p>
       <button type="button" onClick={onNewest} title="The newest entries (r)">
         <span aria-hidden="true">↻</span> Newest
+      </button>
+      <button type="button" aria-pressed={picture} onClick={() => onPicture(!picture)} title="Counts over time, by user, action and resource (v)">
+        Picture
       </button>
       <nav className="pager" aria-label="Pages of the log">
         <Turn end to={1} from={page} last={last} name="First page" onPage={onPage}>«</Turn>

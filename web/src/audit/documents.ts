@@ -96,10 +96,61 @@ export const actionsDocument = graphql(`
   }
 `);
 
+/** How the entries of a filter are spread over time. */
+export const statsDocument = graphql(`
+  query AuditStats($filter: AuditFilter) {
+    auditStats(filter: $filter) {
+      bucket
+      isExact
+      buckets {
+        since
+        until
+        allowed
+        denied
+      }
+    }
+  }
+`);
+
+/** What the entries of a filter have most often. Each field leaves a row of its own. */
+export const facetsDocument = graphql(`
+  query AuditFacets($filter: AuditFilter) {
+    users: auditFacets(filter: $filter, field: USER, limit: 6) {
+      isExact
+      values {
+        value
+        name
+        allowed
+        denied
+      }
+    }
+    actions: auditFacets(filter: $filter, field: ACTION, limit: 6) {
+      isExact
+      values {
+        value
+        name
+        allowed
+        denied
+      }
+    }
+    resources: auditFacets(filter: $filter, field: RESOURCE, limit: 6) {
+      isExact
+      values {
+        value
+        name
+        allowed
+        denied
+      }
+    }
+  }
+`);
+
 /** All documents, for the test that holds them against the schema. */
-export const documents = [listDocument, countDocument, entryDocument, rightsDocument, usersDocument, actionsDocument];
+export const documents = [listDocument, countDocument, entryDocument, rightsDocument, usersDocument, actionsDocument, statsDocument, facetsDocument];
 
 export type FilterInput = NonNullable<VariablesOf<typeof listDocument>['filter']>;
+export type Bucket = NonNullable<ResultOf<typeof statsDocument>['auditStats']>['buckets'][number];
+export type Facets = NonNullable<ResultOf<typeof facetsDocument>['users']>;
 export type Rights = ResultOf<typeof rightsDocument>;
 /** An entry as a row of the table shows it. */
 export type Row = NonNullable<ResultOf<typeof listDocument>['auditEntries']>['entries'][number];

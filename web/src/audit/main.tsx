@@ -5,6 +5,7 @@ import { Shell } from '../Shell.tsx';
 import '../style.css';
 import './audit.css';
 import './filter.css';
+import './picture.css';
 import './table.css';
 import './entry.css';
 import './states.css';

@@ -1,7 +1,7 @@
 import { keepPreviousData, QueryClient, useQuery, type UseQueryResult } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { ask, Failure } from './client.ts';
-import { entryDocument, listDocument, rightsDocument, type Row } from './documents.ts';
+import { entryDocument, facetsDocument, listDocument, rightsDocument, statsDocument, type Row } from './documents.ts';
 import { toInput } from './filter.ts';
 import type { View } from './view.ts';
 
@@ -62,6 +62,25 @@ export function useListing(view: View, refresh: number) {
       return { rows, total, exact, searchedTo, asOf: auditEntries.asOf, readAt: Date.now(), page, size };
     },
   });
+}
+
+/** How the entries of a view are spread, and what they have most often, up to asOf: as many as the table counts. */
+export function usePicture({ filter }: View, asOf: string | null) {
+  const input = asOf === null ? toInput(filter) : { ...toInput(filter), asOf };
+  const enabled = asOf !== null;
+  const stats = useQuery({
+    queryKey: ['stats', input],
+    enabled,
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) => ask(statsDocument, { filter: input }, signal),
+  });
+  const facets = useQuery({
+    queryKey: ['facets', input],
+    enabled,
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) => ask(facetsDocument, { filter: input }, signal),
+  });
+  return { stats, facets };
 }
 
 /** One entry, with all that is recorded of it. Entries never change. */

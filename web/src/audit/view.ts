@@ -11,6 +11,8 @@ export interface View {
   /** The newest entry that is looked at: what comes later does not move the pages. Null: whatever is the newest now. */
   asOf: string | null;
   zone: Zone;
+  /** Whether the entries are drawn, too. */
+  picture: boolean;
   /** The entry in the drawer. */
   entry: string | null;
 }
@@ -35,6 +37,7 @@ export function readView(path: string, search: string): View {
     size: sizes.find((allowed) => allowed === size) ?? sizes[0],
     asOf: isId(asOf) ? asOf : null,
     zone: params.get('tz') === 'utc' ? 'utc' : 'local',
+    picture: params.get('picture') === '1',
     entry: isId(entry) ? entry : null,
   };
 }
@@ -47,6 +50,7 @@ export function writeView(view: View): string {
   if (view.size !== sizes[0]) params.set('size', String(view.size));
   if (view.asOf !== null) params.set('asOf', view.asOf);
   if (view.zone === 'utc') params.set('tz', 'utc');
+  if (view.picture) params.set('picture', '1');
   // Moments are easier to read in the address bar with their colons.
   const search = params.toString().replaceAll('%3A', ':');
   return `/audit${view.entry === null ? '' : `/${view.entry}`}${search && `?${search}`}`;
