@@ -188,12 +188,12 @@ for (const colorScheme of ['light', 'dark'] as const) {
       if (colorScheme === 'light' && width === 320) await picture(page, 'audit-narrow');
       if (width === 320) {
         await page.getByRole('button', { name: 'Filter' }).click();
-        await page.getByRole('button', { name: 'More' }).click();
+        await page.getByRole('button', { name: 'More', exact: true }).click();
         await fits(page);
         await accessible(page);
         await look(page, `audit-${colorScheme}-${width}-unfolded`);
         await page.getByRole('button', { name: 'Filter' }).click();
-        await page.getByRole('button', { name: 'More' }).click();
+        await page.getByRole('button', { name: 'More', exact: true }).click();
       }
       await page.goto('/audit?picture=1');
       await expect(page.getByRole('heading', { name: 'Resources' })).toBeVisible();
