@@ -59,10 +59,14 @@ web-setup:
 	@sh scripts/get-web.sh
 
 .PHONY: test-web
-test-web: build ## Run the HTTP audits and the browser check alone
-	cd web && npm run -s typecheck && npm run -s check-dist
+test-web: build ## Run the HTTP audits and the tests of the pages alone
+	cd web && npm run -s check-schema && npm run -s typecheck && npm run -s test:unit && npm run -s check-dist
 	cd web && HALITE_BIN=$(CURDIR)/$(BIN) npm run -s test:audits
 	cd web && HALITE_BIN=$(CURDIR)/$(BIN) npm run -s test:e2e
+
+.PHONY: screenshots
+screenshots: build web-setup ## Take the pictures in docs/images anew
+	cd web && HALITE_BIN=$(CURDIR)/$(BIN) SCREENSHOTS=$(CURDIR)/docs/images npm run -s test:e2e -- audit
 
 .PHONY: lint
 lint: $(LINT) ## Run golangci-lint and look for known vulnerabilities

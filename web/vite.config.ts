@@ -1,4 +1,4 @@
-import { defineConfig } from 'vite';
+import { defineConfig } from 'vitest/config';
 
 /**
  * Builds the pages that the program embeds. Whoever calls it chooses the output folder.
@@ -7,6 +7,10 @@ import { defineConfig } from 'vite';
  * policy that allows scripts, workers, fonts and connections from their own origin only.
  */
 export default defineConfig({
+  test: {
+    include: ['src/**/*.test.ts'],
+    env: { TZ: 'Europe/Berlin' }, // a zone with summer time, so that a mistake shows
+  },
   appType: 'mpa',
   build: {
     assetsInlineLimit: 0,
@@ -16,7 +20,7 @@ export default defineConfig({
     // Monaco is one large chunk by nature.
     chunkSizeWarningLimit: 5000,
     rolldownOptions: {
-      input: ['graphiql.html'],
+      input: ['audit.html', 'graphiql.html'],
       output: {
         // Kept apart from our own code, so that a change there leaves the large chunks, and their names, as they are.
         codeSplitting: { groups: [{ name: 'vendor', test: /preload-helper|node_modules\/(react|react-dom|scheduler)\// }] },

@@ -1,4 +1,4 @@
-// Package web serves the pages of the program: GraphiQL with its sign-in form, and what they load.
+// Package web serves the pages of the program, the Audit page and GraphiQL, and what they load.
 //
 // The files are built from the TypeScript sources in this folder by "npm run build" and embedded, most of them
 // compressed; "npm run check-dist" proves that they are what the sources build. The pages load nothing from any other
@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,14 +25,19 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
-// policy is the Content-Security-Policy of every answer. Workers obey the one sent with their own script.
+// policy is the Content-Security-Policy of every answer but editorPolicy's. Workers obey the one sent with their own script.
+// Nothing may stand in a page's own text, and no text becomes code.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+// editorPolicy is that of GraphiQL and of the assets, among them its workers.
 //
 // The editor adds style elements at run time and writes style attributes as text, hence 'unsafe-inline' for styles; it
 // draws its squiggles as data: images. Forms are sent by script alone, so that no form may go anywhere by itself.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+const editorPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Handler serves GET and HEAD of /graphiql, /favicon.svg, /licenses.md (of the code in the pages) and the files below
+// Handler serves GET and HEAD of /audit and, the same page, /audit/ID; of /graphiql, /favicon.svg, /licenses.md (of the code in the pages) and the files below
 // /assets/. It answers 404 to any other path and 405 to any other method.
 //
 // Assets carry a hash of their content in their names and may be kept for ever; the rest has to be asked for again, which
@@ -40,11 +46,18 @@ func Handler() http.Handler {
 	files := load()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
+		name := r.URL.Path
+		if entry.MatchString(name) {
+			name = "/audit"
+		}
 		h.Set("Content-Security-Policy", policy)
+		if name == "/graphiql" || strings.HasPrefix(name, "/assets/") {
+			h.Set("Content-Security-Policy", editorPolicy)
+		}
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		f, ok := files[r.URL.Path]
+		f, ok := files[name]
 		if !ok {
 			http.NotFound(w, r)
 			return
@@ -57,6 +70,9 @@ func Handler() http.Handler {
 		f.serve(w, r)
 	})
 }
+
+// entry is the permanent link of an entry of the log.
+var entry = regexp.MustCompile(`^/audit/[1-9][0-9]{0,18}$`)
 
 // file is one embedded file.
 type file struct {

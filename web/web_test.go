@@ -48,9 +48,18 @@ func ask(t *testing.T, method, path string, header ...string) answer {
 	return answer{response.StatusCode, response.Header, body}
 }
 
-func TestPage(t *testing.T) {
+func TestPages(t *testing.T) {
 	t.Parallel()
-	got := ask(t, http.MethodGet, "/graphiql")
+	for path, csp := range map[string]string{"/audit": policy, "/audit/9223372036854775807": policy, "/graphiql": editorPolicy} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			testPage(t, path, csp)
+		})
+	}
+}
+
+func testPage(t *testing.T, path, csp string) {
+	got := ask(t, http.MethodGet, path)
 	if got.status != http.StatusOK {
 		t.Fatalf("status %d", got.status)
 	}
@@ -60,7 +69,7 @@ func TestPage(t *testing.T) {
 		"X-Content-Type-Options":     "nosniff",
 		"Referrer-Policy":            "no-referrer",
 		"Cross-Origin-Opener-Policy": "same-origin",
-		"Content-Security-Policy":    policy,
+		"Content-Security-Policy":    csp,
 	} {
 		if diff := cmp.Diff(want, got.header.Get(name)); diff != "" {
 			t.Errorf("%s: -want +got\n%s", name, diff)
@@ -162,7 +171,7 @@ func TestAskingAgain(t *testing.T) {
 
 func TestHead(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"/graphiql", "/favicon.svg", anAsset(t)} {
+	for _, path := range []string{"/audit", "/audit/1", "/graphiql", "/favicon.svg", anAsset(t)} {
 		for _, encoding := range []string{"gzip", "identity"} {
 			get := ask(t, http.MethodGet, path, "Accept-Encoding", encoding)
 			head := ask(t, http.MethodHead, path, "Accept-Encoding", encoding)
@@ -182,7 +191,7 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	asset := anAsset(t)
 	for _, path := range []string{
-		"/", "/graphiql/", "/graphiql.html", "/dist/graphiql.html", "/assets", "/assets/", "/assets/none.js", asset + ".gz",
+		"/", "/audit/", "/audit/0", "/audit/01", "/audit/x", "/audit/1/", "/audit/1x", "/audit/92233720368547758070", "/audit.html", "/graphiql/", "/graphiql.html", "/dist/graphiql.html", "/assets", "/assets/", "/assets/none.js", asset + ".gz",
 		"/assets/../graphiql", "/assets/%2e%2e/graphiql",
 	} {
 		if got := ask(t, http.MethodGet, path); got.status != http.StatusNotFound || got.header.Get("Content-Security-Policy") == "" {

@@ -25,7 +25,7 @@ type Config struct {
 	Guard   *guard.Guard
 	Auth    *auth.Service
 	GraphQL http.Handler // behind authentication
-	Pages   http.Handler // /graphiql and its assets
+	Pages   http.Handler // /audit, /graphiql and their assets
 	Health  func(context.Context) []Check
 	Logger  *slog.Logger
 
@@ -55,7 +55,7 @@ func New(cfg Config) (http.Handler, error) {
 	mux.Handle("/healthz", only(http.MethodGet, http.HandlerFunc(healthz)))
 	mux.Handle("/readyz", only(http.MethodGet, newReadiness(cfg.Health)))
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) { detail(w, http.StatusNotFound, "Not Found") })
-	mux.Handle("/{$}", http.RedirectHandler("/graphiql", http.StatusFound))
+	mux.Handle("/{$}", http.RedirectHandler("/audit", http.StatusFound))
 	mux.Handle("/", cfg.Pages)
 
 	protection := http.NewCrossOriginProtection()

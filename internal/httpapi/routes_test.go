@@ -161,7 +161,9 @@ func TestAuditRoute(t *testing.T) {
 		{name: "unknown path below", method: get, path: "/api/audit/1", status: 404, body: `{"detail":"Not Found"}`},
 		{name: "health", method: get, path: "/healthz", status: 200, body: `{"status":"ok"}`},
 		{name: "ready", method: get, path: "/readyz", status: 200, body: `{"status":"ready","checks":{"db":"ok"}}`},
-		{name: "root", method: get, path: "/", status: 302, body: "*", sets: map[string]string{"Location": "/graphiql"}},
+		{name: "root", method: get, path: "/", status: 302, body: "*", sets: map[string]string{"Location": "/audit"}},
+		{name: "the Audit page needs no session", method: get, path: "/audit", status: 200, body: "*"},
+		{name: "the page of an entry needs no session", method: get, path: "/audit/1", status: 200, body: "*"},
 		{name: "GraphiQL needs no session", method: get, path: "/graphiql", status: 200, body: "*"},
 	})
 }

@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 
 /** The password of the user admin on a server started here. */
 const password = 'correct-horse-battery';
@@ -19,27 +20,28 @@ const password = 'correct-horse-battery';
  */
 
 /**
- * Starts the program named by HALITE_BIN. Resolves when it is ready to serve; rejects with its output if it ends before.
+ * Starts the program named by HALITE_BIN, on a log that begins with so many made-up rows. Resolves when it is ready to serve; rejects
+ * with its output if it ends before.
  *
+ * @param {number} [rows]
  * @returns {Promise<Server>}
  */
-export async function startServer() {
+export async function startServer(rows = 0) {
   const program = process.env['HALITE_BIN'];
   if (!program) throw new Error('Set HALITE_BIN to the program to be tested.');
   const folder = await mkdtemp(join(tmpdir(), 'halite-e2e-'));
   await chmod(folder, 0o755); // the database may run as another user
-  const child = spawn(program, {
-    env: {
-      ...process.env,
-      LISTEN_HOST: '127.0.0.1',
-      LISTEN_PORT: '0',
-      DATABASE_URL: undefined, // a test never touches a database that somebody uses
-      HALITE_DATA_DIR: join(folder, 'data'),
-      BOOTSTRAP_ADMIN_PASSWORD: password,
-      COOKIE_SECURE: 'false', // the connection is plain HTTP
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const env = {
+    ...process.env,
+    LISTEN_HOST: '127.0.0.1',
+    LISTEN_PORT: '0',
+    DATABASE_URL: undefined, // a test never touches a database that somebody uses
+    HALITE_DATA_DIR: join(folder, 'data'),
+    BOOTSTRAP_ADMIN_PASSWORD: password,
+    COOKIE_SECURE: 'false', // the connection is plain HTTP
+  };
+  if (rows > 0) await promisify(execFile)(program, ['generate', '--rows', String(rows), '--months', '2'], { env });
+  const child = spawn(program, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = once(child, 'exit');
   const stop = async () => {
     if (child.exitCode === null && child.signalCode === null) {

@@ -5,13 +5,15 @@ interface Props {
   children: ReactNode;
   /** Called on Escape. Without it the dialog cannot be dismissed. */
   onClose?: () => void;
+  /** More room than a form needs. */
+  wide?: boolean;
 }
 
 /**
  * A modal dialog over everything else, open as long as it is rendered. What lies below keeps its state but cannot be
  * reached. The element marked data-autofocus, or else the first control, has the focus.
  */
-export function Dialog({ title, children, onClose }: Props) {
+export function Dialog({ title, children, onClose, wide }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
 
@@ -25,7 +27,7 @@ export function Dialog({ title, children, onClose }: Props) {
   return (
     <dialog
       ref={dialog}
-      className="dialog"
+      className={wide ? 'dialog wide' : 'dialog'}
       aria-labelledby={heading}
       onCancel={(event) => {
         event.preventDefault();

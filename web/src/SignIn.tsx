@@ -6,11 +6,13 @@ import { Wordmark } from './Wordmark.tsx';
 interface Props {
   /** The user whose session ended; absent at a first sign-in. */
   expired?: string;
+  /** What is still here after the session ended, as a sentence. */
+  kept: string;
   onSignedIn: (user: User) => void;
 }
 
 /** Asks for a user name and a password until the server accepts them. The password is kept nowhere but in its field. */
-export function SignIn({ expired, onSignedIn }: Props) {
+export function SignIn({ expired, kept, onSignedIn }: Props) {
   const [message, setMessage] = useState('');
   const [busy, setBusy] = useState(false);
   const password = useRef<HTMLInputElement>(null);
@@ -34,7 +36,7 @@ export function SignIn({ expired, onSignedIn }: Props) {
     <Dialog title={expired ? 'Sign in again' : 'Sign in'}>
       <Wordmark />
       <p>
-        {expired ? 'Your session has ended. What you wrote is still here.' : 'Every sign-in, accepted or refused, is recorded.'}
+        {expired ? `Your session has ended. ${kept}` : 'Every sign-in, accepted or refused, is recorded.'}
       </p>
       <form onSubmit={submit}>
         <label>

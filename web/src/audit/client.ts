@@ -1,0 +1,72 @@
+import { print } from '@0no-co/graphql.web';
+import type { TadaDocumentNode } from 'gql.tada';
+import { parse } from './json.ts';
+
+/** Why there is no answer. The message is fit to be shown. */
+export class Failure extends Error {
+  /** A code of the server's closed set; UNREACHABLE if it gave no answer that could be read. */
+  readonly code: string;
+  /** The row that the refusal left. */
+  readonly auditId: string | undefined;
+  /** The argument that broke a rule. */
+  readonly field: string | undefined;
+  /** Seconds after which asking again makes sense. */
+  readonly retryAfter: number | undefined;
+
+  constructor(code: string, message: string, more: { auditId?: string; field?: string; retryAfter?: number } = {}) {
+    super(message);
+    this.code = code;
+    this.auditId = more.auditId;
+    this.field = more.field;
+    this.retryAfter = more.retryAfter;
+  }
+
+  /** Whether the server is gone for a while, and asking again, which leaves no row before it is back, may help. */
+  get gone(): boolean {
+    return this.code === 'UNREACHABLE' || this.code === 'AUDIT_UNAVAILABLE';
+  }
+}
+
+/** Longer than any page takes. A connection that is silent for so long is dead. */
+const patience = 30_000;
+
+interface Answer<Data> {
+  data?: Data | null;
+  errors?: { message: string; extensions?: { code?: string; auditId?: string; field?: string; retryAfter?: number } }[];
+}
+
+/** Asks the server. Throws a Failure if any part of the question was refused, or the signal's reason. */
+export async function ask<Data, Variables>(
+  document: TadaDocumentNode<Data, Variables>,
+  variables: Variables,
+  signal?: AbortSignal,
+): Promise<Data> {
+  const deadline = AbortSignal.timeout(patience);
+  let status = 0;
+  let answer: Answer<Data>;
+  try {
+    const response = await fetch('/graphql', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Accept: 'application/graphql-response+json, application/json;q=0.9' },
+      body: JSON.stringify({ query: text(document), variables }),
+      cache: 'no-store',
+      signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+    });
+    status = response.status;
+    answer = parse(await response.text()) as Answer<Data>;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new Failure('UNREACHABLE', status >= 500 || status === 0 ? unreachable : `The server answered ${status} without JSON.`, {});
+  }
+  const error = answer.errors?.[0];
+  if (error) throw new Failure(error.extensions?.code ?? 'INTERNAL_SERVER_ERROR', error.message, error.extensions);
+  if (!answer.data) throw new Failure('UNREACHABLE', `The server answered ${status} without data.`);
+  return answer.data;
+}
+
+const unreachable = 'The server does not answer.';
+
+/** A document as it is sent: what "copy as GraphQL" copies, too. */
+export function text(document: Parameters<typeof print>[0]): string {
+  return print(document);
+}

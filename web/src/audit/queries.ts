@@ -1,0 +1,120 @@
+import { keepPreviousData, QueryClient, useQuery, type UseQueryResult } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import { ask, Failure } from './client.ts';
+import { entryDocument, facetsDocument, listDocument, rightsDocument, statsDocument, type Row } from './documents.ts';
+import { toInput } from './filter.ts';
+import type { View } from './view.ts';
+
+/**
+ * Every question of the page goes through here. Nothing is asked again by itself, since each answer leaves a row in the
+ * log that is shown; but while the server is gone, which leaves none, it is asked until it is back.
+ */
+export const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: Infinity,
+      networkMode: 'always', // the server may be this machine
+      refetchOnMount: false,
+      refetchOnReconnect: false,
+      refetchOnWindowFocus: false,
+      retryOnMount: false,
+      retry: (_, error) => error instanceof Failure && error.gone,
+      retryDelay: (count) => Math.min(1000 * 2 ** count, 8000),
+    },
+  },
+});
+
+/** A page of the log as it was answered. */
+export interface Listing {
+  rows: readonly Row[];
+  /** Entries that the filter selects, up to asOf. */
+  total: number;
+  /** Whether that are all. */
+  exact: boolean;
+  /** The oldest entry that a search looked at; null if nothing was left out. */
+  searchedTo: string | null;
+  /** The newest entry looked at, to which further pages are taken; null if there is none. */
+  asOf: string | null;
+  /** When it was answered. */
+  readAt: number;
+  /** What was asked for. */
+  page: number;
+  size: number;
+}
+
+/** The page of the log that the view shows. While another is fetched, the last one stays. */
+export function useListing(view: View, refresh: number) {
+  const { filter, page, size, asOf } = view;
+  const input = toInput(filter);
+  // The newest page is the newest of the moment in which it was asked for.
+  const fresh = asOf === null ? refresh : 0;
+  return useQuery({
+    queryKey: ['list', input, page, size, asOf, fresh],
+    placeholderData: keepPreviousData,
+    queryFn: async ({ signal }): Promise<Listing> => {
+      const { auditEntries } = await ask(
+        listDocument,
+        { filter: asOf === null ? input : { ...input, asOf }, limit: size, offset: (page - 1) * size },
+        signal,
+      );
+      if (!auditEntries) throw new Failure('INTERNAL_SERVER_ERROR', 'The server answered without a page.');
+      const { entries: rows, total, totalIsExact: exact, searchedTo } = auditEntries;
+      return { rows, total, exact, searchedTo, asOf: auditEntries.asOf, readAt: Date.now(), page, size };
+    },
+  });
+}
+
+/** How the entries of a view are spread, and what they have most often, up to asOf: as many as the table counts. */
+export function usePicture({ filter }: View, asOf: string | null) {
+  const input = asOf === null ? toInput(filter) : { ...toInput(filter), asOf };
+  const enabled = asOf !== null;
+  const stats = useQuery({
+    queryKey: ['stats', input],
+    enabled,
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) => ask(statsDocument, { filter: input }, signal),
+  });
+  const facets = useQuery({
+    queryKey: ['facets', input],
+    enabled,
+    placeholderData: keepPreviousData,
+    queryFn: ({ signal }) => ask(facetsDocument, { filter: input }, signal),
+  });
+  return { stats, facets };
+}
+
+/** One entry, with all that is recorded of it. Entries never change. */
+export function useEntry(id: string | null) {
+  return useQuery({
+    queryKey: ['entry', id],
+    enabled: id !== null,
+    queryFn: async ({ signal }) => {
+      const { auditEntry } = await ask(entryDocument, { id: id! }, signal);
+      if (!auditEntry) throw new Failure('NOT_FOUND', 'There is no such entry.');
+      return auditEntry;
+    },
+  });
+}
+
+/** What the reader may do here. */
+export function useRights(signIns: number) {
+  return useQuery({ queryKey: ['rights', signIns], queryFn: ({ signal }) => ask(rightsDocument, {}, signal) });
+}
+
+/** Since when the server has been gone for a question, and what is said of it; null while it is there. */
+export function useGone({ failureReason, isFetching, isPlaceholderData, isSuccess, isError }: UseQueryResult<unknown>) {
+  const [gone, setGone] = useState<{ since: number; message: string } | null>(null);
+  const away = isFetching && failureReason instanceof Failure && failureReason.gone ? failureReason.message : null;
+  const over = isError || (isSuccess && !isPlaceholderData && !isFetching);
+  useEffect(() => {
+    if (away !== null) setGone((before) => before ?? { since: Date.now(), message: away });
+    else if (over) setGone(null);
+  }, [away, over]);
+  return gone;
+}
+
+/** Asks again at once, also where the next attempt is being waited for. */
+export async function askAgain(query: UseQueryResult<unknown>): Promise<void> {
+  await client.cancelQueries({ predicate: ({ state }) => state.fetchStatus === 'fetching' && state.fetchFailureCount > 0 });
+  await query.refetch();
+}
