@@ -70,7 +70,12 @@ func (d *DB) list(ctx context.Context, q audit.Query) (audit.Page, error) {
 	if sel.rest != nil {
 		return n.searchPage(ctx, q, page)
 	}
-	l, err := n.page(ctx, q.Offset, max(q.Limit, 0))
+	var l located
+	if q.Counted || q.Offset > 0 {
+		l, err = n.page(ctx, q.Offset, max(q.Limit, 0))
+	} else if q.Limit > 0 { // without counting
+		l, err = n.next(ctx, lo, hi, q.Limit, false)
+	}
 	if err != nil {
 		return page, err
 	}
