@@ -183,7 +183,7 @@ func (m *Master) running(up bool) []string {
 
 // remember puts a call of the master's own among the jobs, as Salt does.
 func (m *Master) remember(jid, fun string) {
-	m.jobs[jid] = &job{jid: jid, user: "UNKNOWN", fun: fun, args: []json.RawMessage{}, target: json.RawMessage(`"vm_master"`), targetType: "list"}
+	m.jobs[jid] = &job{jid: jid, user: "UNKNOWN", fun: fun, args: []json.RawMessage{}, target: json.RawMessage(`"vm_master"`), targetType: "list", runs: map[string]*run{}}
 }
 
 // newJID is the id of a job that begins now. m.mu is held.
