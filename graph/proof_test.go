@@ -1,19 +1,24 @@
 package graph_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	check "github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"halite/internal/httpapi/apitest"
 	"halite/internal/pgtest"
+	"halite/internal/proof"
 )
 
 // What follows knows of the answers what a client does: JSON, base64, RFC 6962 and signed
@@ -155,6 +160,69 @@ func TestProofs(t *testing.T) {
 		if err := check.VerifyConsistency(rfc6962.DefaultHasher, c.From, c.To, c.Hashes, c.FromRoot, c.ToRoot); err != nil || c.To != 700 {
 			t.Errorf("%+v: %v", c, err)
 		}
+	}
+}
+
+// growing is a tree that is signed anew whenever it is asked for its checkpoint.
+type growing struct {
+	proof.Source
+	grow  func()
+	mu    sync.Mutex
+	reads int
+}
+
+func (g *growing) LatestCheckpoint(ctx context.Context) ([]byte, error) {
+	g.grow()
+	return g.Source.LatestCheckpoint(ctx)
+}
+
+func (g *growing) ReadTiles(ctx context.Context, tiles []tlog.Tile) ([][]byte, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.reads++
+	return g.Source.ReadTiles(ctx, tiles)
+}
+
+// TestOneCheckpoint: all of an answer is proved against one checkpoint though the log goes
+// on, and the next answer against the next; hashes are read once for a list.
+func TestOneCheckpoint(t *testing.T) {
+	t.Parallel()
+	g := &growing{}
+	s := apitest.Start(t, apitest.Options{SilentReads: true, Tree: func(s proof.Source) proof.Source { g.Source = s; return g }})
+	g.grow = func() { fillLog(t, s, 1); s.Sign(t) }
+	fillLog(t, s, 600)
+	before := ""
+	for range 2 {
+		g.reads = 0
+		var got struct {
+			A            struct{ Entries []entryAnswer }
+			B            struct{ Edges []struct{ Node entryAnswer } }
+			One          entryAnswer
+			C            checkpointAnswer
+			Consistency  consistencyAnswer
+			Consistency2 consistencyAnswer
+		}
+		askProofs(t, s, `{ a: auditEntries(limit: 500, offset: 50) { entries `+provedFields+` } b: auditLog(last: 500) { edges { node `+provedFields+` } }
+			one: auditEntry(id: 3) `+provedFields+` c: checkpoint `+checkpointFields+`
+			consistency: consistencyProof(from: 4) { checkpoint { note } } consistency2: consistencyProof(from: 5) { checkpoint { note } } }`, &got)
+		notes := map[string]bool{got.C.Note: true, got.Consistency.Checkpoint.Note: true, got.Consistency2.Checkpoint.Note: true}
+		all := append([]entryAnswer{got.One}, got.A.Entries...)
+		for _, e := range got.B.Edges {
+			all = append(all, e.Node)
+		}
+		for _, e := range all {
+			if e.InclusionProof == nil {
+				t.Fatalf("entry %s has no proof", e.ID)
+			}
+			notes[e.InclusionProof.Checkpoint.Note] = true
+		}
+		if len(notes) != 1 || len(all) != 1001 || notes[before] {
+			t.Errorf("%d entries, checkpoints %q", len(all), slices.Collect(maps.Keys(notes)))
+		}
+		if g.reads != 5 {
+			t.Errorf("hashes were read %d times", g.reads)
+		}
+		before = got.C.Note
 	}
 }
 

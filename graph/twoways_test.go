@@ -32,18 +32,21 @@ import (
 )
 
 // twoWays answers with the newest entries of a log, by either way.
-type twoWays struct{ log audit.Reader }
+type twoWays struct {
+	log    audit.Reader
+	proofs func([]audit.Entry) []view.Proof
+}
 
 func (r twoWays) Query() generated.QueryResolver { return r }
 
 func (r twoWays) Generated(ctx context.Context, limit int64) (*twoways.Generated, error) {
 	page, err := r.log.List(ctx, audit.Query{Limit: int(limit)})
-	return twoways.NewGenerated(page.Entries, somehow(page.Entries)), err
+	return twoways.NewGenerated(page.Entries, r.proofs(page.Entries)), err
 }
 
 func (r twoWays) Written(ctx context.Context, limit int64) (*twoways.Written, error) {
 	page, err := r.log.List(ctx, audit.Query{Limit: int(limit)})
-	return twoways.NewWritten(page.Entries, somehow(page.Entries)), err
+	return twoways.NewWritten(page.Entries, r.proofs(page.Entries)), err
 }
 
 // somehow are proofs of entries, of different lengths; none is of the entry that is unproved.
@@ -66,8 +69,11 @@ func somehow(entries []audit.Entry) []view.Proof {
 
 const unproved = 1000
 
-func twoWaysHandler(log audit.Reader) http.Handler {
-	return graph.NewServer(generated.NewExecutableSchema(generated.Config{Resolvers: twoWays{log}}), pgtest.Quiet)
+// unasked are no proofs.
+func unasked([]audit.Entry) []view.Proof { return nil }
+
+func twoWaysHandler(log audit.Reader, proofs func([]audit.Entry) []view.Proof) http.Handler {
+	return graph.NewServer(generated.NewExecutableSchema(generated.Config{Resolvers: twoWays{log, proofs}}), pgtest.Quiet)
 }
 
 // kept is a log of given entries.
@@ -111,7 +117,7 @@ func TestTwoWays(t *testing.T) {
 	schema := mainSchema(t)
 	node := everything(schema, "AuditEntry") + " __typename"
 	for name, log := range map[string][]audit.Entry{"strange": strange(), "one": strange()[3:4], "none": {}} {
-		h := twoWaysHandler(kept{all: log})
+		h := twoWaysHandler(kept{all: log}, somehow)
 		for _, sel := range []string{
 			"entries { " + node + " }",
 			"edges { cursor node { " + node + " } __typename }",
@@ -161,7 +167,7 @@ func TestTwoWaysUnproved(t *testing.T) {
 	t.Parallel()
 	log := strange()[:4]
 	log[1].ID, log[3].ID = unproved, unproved
-	h := twoWaysHandler(kept{all: log})
+	h := twoWaysHandler(kept{all: log}, somehow)
 	for _, sel := range []string{
 		"entries { id inclusionProof { treeSize } }",
 		"all: entries { a: inclusionProof { treeSize } inclusionProof { leafIndex } }",

@@ -17,14 +17,21 @@ type Generated struct {
 	proofs []view.Proof
 }
 
-// NewGenerated returns the generated way of all, with a proof of each.
+// NewGenerated returns the generated way of all, with a proof of each or none at all.
 func NewGenerated(all []audit.Entry, proofs []view.Proof) *Generated { return &Generated{all, proofs} }
+
+func (g *Generated) proof(i int) *view.Proof {
+	if g.proofs == nil {
+		return nil
+	}
+	return &g.proofs[i]
+}
 
 // Entries are a view of each.
 func (g *Generated) Entries() []view.Entry {
 	out := make([]view.Entry, len(g.all))
 	for i := range g.all {
-		out[i] = view.Entry{Entry: &g.all[i], Proof: &g.proofs[i]}
+		out[i] = view.Entry{Entry: &g.all[i], Proof: g.proof(i)}
 	}
 	return out
 }
@@ -33,7 +40,7 @@ func (g *Generated) Entries() []view.Entry {
 func (g *Generated) Edges() []view.Edge {
 	out := make([]view.Edge, len(g.all))
 	for i := range g.all {
-		out[i] = view.Edge{Cursor: string(ids{}.Append(nil, g.all[i].ID)), Node: view.Entry{Entry: &g.all[i], Proof: &g.proofs[i]}}
+		out[i] = view.Edge{Cursor: string(ids{}.Append(nil, g.all[i].ID)), Node: view.Entry{Entry: &g.all[i], Proof: g.proof(i)}}
 	}
 	return out
 }

@@ -37,6 +37,7 @@ import (
 	"halite/internal/merkle"
 	"halite/internal/pgtest"
 	"halite/internal/policy"
+	"halite/internal/proof"
 	"halite/internal/retention"
 	"halite/internal/seal"
 	"halite/internal/settings"
@@ -67,6 +68,7 @@ type Options struct {
 	Recorder       func(guard.Recorder) guard.Recorder // what stands before the recorder
 	Changer        func(guard.Changer) guard.Changer
 	Reader         func(audit.Reader) audit.Reader
+	Tree           func(proof.Source) proof.Source
 	GraphQL        func(*guard.Guard) http.Handler // another schema
 }
 
@@ -140,13 +142,17 @@ func Start(tb testing.TB, o Options) *Server {
 	if o.Reader != nil {
 		reader = o.Reader(reader)
 	}
+	var hashes proof.Source = s.DB
+	if o.Tree != nil {
+		hashes = o.Tree(hashes)
+	}
 	cursors, err := cursor.New("audit/cursor", s.secret)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	gql, err := graph.NewHandler(&graph.Resolver{
 		Log: reader, Intents: s.DB, Guard: s.Guard, Auth: s.Auth, Directory: s.Directory, Settings: s.Settings, Dispatch: s.Dispatch,
-		Cursors: cursors, Retention: retention.New(retention.Config{Store: s.DB, Disk: retention.UnknownDisk, Logger: pgtest.Quiet}), Proofs: s.DB,
+		Cursors: cursors, Retention: retention.New(retention.Config{Store: s.DB, Disk: retention.UnknownDisk, Logger: pgtest.Quiet}), Proofs: hashes,
 	}, pgtest.Quiet)
 	if err != nil {
 		tb.Fatal(err)
@@ -155,7 +161,7 @@ func Start(tb testing.TB, o Options) *Server {
 		gql = o.GraphQL(s.Guard)
 	}
 	h, err := httpapi.New(httpapi.Config{
-		Log: reader, Tree: s.DB, PublicTree: !o.PrivateTree, Guard: s.Guard, Auth: s.Auth, GraphQL: gql, Pages: web.Handler(), Logger: pgtest.Quiet,
+		Log: reader, Tree: hashes, PublicTree: !o.PrivateTree, Guard: s.Guard, Auth: s.Auth, GraphQL: gql, Pages: web.Handler(), Logger: pgtest.Quiet,
 		Health:         func(context.Context) []httpapi.Check { return []httpapi.Check{{Name: "db", Result: "ok"}} },
 		TrustedProxies: o.TrustedProxies, AllowedOrigins: o.AllowedOrigins,
 	})
