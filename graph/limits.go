@@ -13,14 +13,14 @@ import (
 )
 
 // Bounds of one request. A page of 500 entries with all columns costs about 9,000, with
-// leaves and proofs about 20,000; the standard introspection query has some 500 tokens.
+// leaves and proofs about 15,000; the standard introspection query has some 500 tokens.
 const (
 	maxTokens     = 2_000
 	maxDepth      = 12
 	maxAliases    = 30
 	maxRootFields = 20
 	maxNodes      = 5_000 // fields after fragments are spread
-	maxComplexity = 24_000
+	maxComplexity = 20_000
 	queryCache    = 512 // parsed queries, and persisted ones
 
 	searchComplexity = 2_000 // of a field whose filter is searched, beside what it answers

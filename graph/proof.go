@@ -131,15 +131,13 @@ func (r *queryResolver) entry(ctx context.Context, e audit.Entry) (*view.Entry, 
 	return out, nil
 }
 
-// Weights of what costs more than its fields: hashes are read and computed.
+// Weights of what costs more than its fields: hashes are read, and hundreds of them
+// computed for a proof.
 const (
-	inclusionWeight   = 8
-	leafWeight        = 2
+	inclusionWeight   = 4
 	consistencyWeight = 50
 )
 
 func inclusionComplexity(child int) int { return inclusionWeight + child }
-
-func leafComplexity(child int) int { return leafWeight + child }
 
 func consistencyComplexity(child int, _ int64, _ *int64) int { return consistencyWeight + child }
