@@ -8,6 +8,7 @@ import (
 
 // logStory: the log itself is read, and the policy is asked about others.
 func logStory(t *testing.T, w *world) {
+	eventually(t, "a checkpoint", func() bool { return w.text(t, "SELECT count(*) FROM checkpoint") != "0" })
 	for _, c := range []struct {
 		action
 		outcomes []outcome
@@ -111,6 +112,31 @@ func logStory(t *testing.T, w *world) {
 			},
 		},
 		{
+			action{"Query.checkpoint", `checkpoint { origin keyIds treeSize rootHash note }`, "audit.checkpoint", "view", "audit:*", ``},
+			[]outcome{
+				{
+					kind: "allowed", result: 200,
+					data: `{"origin":"example.org/log","keyIds":["example.org/log+4e933303"],"treeSize":"$any","rootHash":"$any","note":"$any"}`,
+				},
+			},
+		},
+		{
+			action{"Query.consistencyProof", `consistencyProof(from: 1, to: 1) { from to hashes checkpoint { origin } }`, "audit.consistency", "view", "audit:*", `{"from":1,"to":1}`},
+			[]outcome{
+				{kind: "allowed", data: `{"from":1,"to":1,"hashes":[],"checkpoint":{"origin":"example.org/log"}}`, result: 200},
+				{kind: "allowed", call: `consistencyProof(from: 1) { from to hashes }`, args: `{"from":1}`, data: `{"from":1,"to":"$any","hashes":"$any"}`, result: 200},
+				{
+					kind: "bad input", call: `consistencyProof(from: 0) { to }`, args: `{"from":0}`,
+					code: "BAD_USER_INPUT", says: "from: should be 1 or more", result: 422,
+				},
+				{
+					kind: "bad input", call: `consistencyProof(from: 2, to: 1) { to }`, args: `{"from":2,"to":1}`,
+					code: "BAD_USER_INPUT", says: "from: should be at most to", result: 422,
+				},
+				{kind: "bad input", call: `consistencyProof(from: 1, to: 9007199254740992) { to }`, args: `{"from":1,"to":9007199254740992}`, code: "BAD_USER_INPUT", result: 422},
+			},
+		},
+		{
 			action{
 				"Query.can", `can(verb: "view", resource: "grain:os", userId: "$alice") { allowed reason }`,
 				"policy.explain", "view", "user:alice", `{"verb":"view","resource":"grain:os","user_id":"$alice"}`,
@@ -138,6 +164,12 @@ func logStory(t *testing.T, w *world) {
 		}
 	}
 	w.aboutOneself(t)
+
+	unsigned := newWorld(t, "CHECKPOINT_KEY=")
+	unsigned.coverage = w.coverage
+	unsigned.try(t, action{"Query.checkpoint", `checkpoint { note }`, "audit.checkpoint", "view", "audit:*", ``}, outcome{kind: "allowed", result: 200})
+	unsigned.try(t, action{"Query.consistencyProof", `consistencyProof(from: 1) { to }`, "audit.consistency", "view", "audit:*", `{"from":1}`},
+		outcome{kind: "not sealed", code: "NOT_SEALED", says: "No checkpoint was signed yet", result: 409})
 }
 
 // aboutOneself: what anybody may ask about himself is no decision.

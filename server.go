@@ -234,7 +234,7 @@ func newRetention(c *common, k *core, where place, life *lifecycle, logger *slog
 func newHandler(c *common, k *core, logger *slog.Logger) (http.Handler, error) {
 	gql, err := graph.NewHandler(&graph.Resolver{
 		Log: k.store, Intents: k.store, Guard: k.guard, Auth: k.auth, Directory: k.directory, Settings: k.settings, Dispatch: k.dispatch,
-		Cursors: k.cursors, Retention: k.retention,
+		Cursors: k.cursors, Retention: k.retention, Proofs: k.store,
 	}, logger)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ func BenchmarkPage(b *testing.B) {
 	var log audit.Reader
 	s := apitest.Start(b, apitest.Options{
 		SilentReads: true, Reader: func(r audit.Reader) audit.Reader { log = r; return r },
-		GraphQL: func(*guard.Guard) http.Handler { return twoWaysHandler(log) },
+		GraphQL: func(*guard.Guard) http.Handler { return twoWaysHandler(log, unasked) },
 	})
 	batch := make([]*audit.Entry, len(all))
 	for i := range all {
@@ -46,7 +46,7 @@ func BenchmarkPage(b *testing.B) {
 	if err := s.DB.Append(b.Context(), batch); err != nil {
 		b.Fatal(err)
 	}
-	cookie, h := s.Cookie(b, "admin"), twoWaysHandler(kept{all: all})
+	cookie, h := s.Cookie(b, "admin"), twoWaysHandler(kept{all: all}, unasked)
 	inProcess := func(query string) func() string { return func() string { return askDirectly(b, h, query) } }
 	overHTTP := func(path string) func() string {
 		return func() string { return s.Do(b, http.MethodGet, path, "", "Cookie", cookie).Body }
@@ -61,6 +61,50 @@ func BenchmarkPage(b *testing.B) {
 				compare(b, name+", in-process", inProcess(query("generated")), inProcess(query("written")), nil)
 				compare(b, name+", HTTP", overHTTP("/graphql?query="+url.QueryEscape(query("generated"))),
 					overHTTP("/graphql?query="+url.QueryEscape(query("written"))), overHTTP(fmt.Sprintf("/api/audit?limit=%d", limit)))
+			}
+		}
+	}
+}
+
+// BenchmarkProofs answers a page of 500 entries with ten fields each over HTTP without and
+// with their leaves, proofs and checkpoints: entries that follow one another, and entries
+// each of which is in another tile.
+//
+//	go test -run '^$' -bench Proofs -benchtime 1x ./graph
+func BenchmarkProofs(b *testing.B) {
+	const rows, fields = 200_000, "id at userId action resource argsJson saltJid decision resultCode durationMs"
+	const proved = fields + " leaf { data hash } inclusionProof { leafIndex treeSize hashes checkpoint { note } }"
+	s := apitest.Start(b, apitest.Options{SilentReads: true})
+	source := synthetic.New(1)
+	for n := 0; n < rows; {
+		var batch []*audit.Entry
+		for range 1000 {
+			e := source.Next()
+			if n++; n%300 == 0 {
+				e.Action = "test.rare"
+			}
+			batch = append(batch, &e)
+		}
+		if err := s.DB.Append(b.Context(), batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	s.Sign(b)
+	cookie := s.Cookie(b, "admin")
+	for b.Loop() {
+		fmt.Printf("\n%-24s %10s %10s %10s %12s\n", "page of 500", "CPU us", "took us", "bytes", "allocations")
+		for _, of := range []struct{ name, filter string }{{"following", ""}, {"spread", `filter: {action: "test.rare"}`}} {
+			for _, sel := range []struct{ name, fields string }{{"bare", fields}, {"proved", proved}} {
+				path := "/graphql?query=" + url.QueryEscape("{ auditEntries(limit: 500 "+of.filter+") { entries { "+sel.fields+" } } }")
+				var w way
+				var body string
+				for range 12 {
+					w.measure(b, 10, func() string { body = s.Do(b, http.MethodGet, path, "", "Cookie", cookie).Body; return body })
+				}
+				if strings.Contains(body, `"errors"`) || strings.Count(body, `"id"`) != 500 {
+					b.Fatalf("%.300s", body)
+				}
+				fmt.Printf("%-24s %10.0f %10.0f %10d %12d\n", of.name+", "+sel.name, w.cpu(), w.median(), len(body), w.allocations)
 			}
 		}
 	}

@@ -35,7 +35,11 @@ func (r *queryResolver) connection(ctx context.Context, filter *audit.Filter, ar
 	if err != nil {
 		return nil, err
 	}
-	return view.NewConnection(w, found, cursors), nil
+	proofs, err := r.proofs(ctx, found.Entries, "edges", "node")
+	if err != nil {
+		return nil, err
+	}
+	return view.NewConnection(w, found, proofs, cursors), nil
 }
 
 // bound puts the arguments into w. The error says which one breaks a rule.

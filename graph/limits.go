@@ -12,8 +12,8 @@ import (
 	"halite/internal/guard"
 )
 
-// Bounds of one request. A page of 500 entries with all fields costs about 9,000; the
-// standard introspection query has some 500 tokens.
+// Bounds of one request. A page of 500 entries with all columns costs about 9,000, with
+// leaves and proofs about 15,000; the standard introspection query has some 500 tokens.
 const (
 	maxTokens     = 2_000
 	maxDepth      = 12

@@ -23,6 +23,7 @@ import (
 	"halite/internal/directory"
 	"halite/internal/dispatch"
 	"halite/internal/guard"
+	"halite/internal/proof"
 	"halite/internal/retention"
 	"halite/internal/settings"
 )
@@ -40,6 +41,7 @@ type Resolver struct {
 	Dispatch  *dispatch.Service
 	Cursors   *cursor.Signer // of auditLog
 	Retention *retention.Keeper
+	Proofs    proof.Source
 }
 
 // NewHandler serves GraphQL over HTTP. The caller (package guard) and the session
@@ -57,6 +59,8 @@ func NewHandler(r *Resolver, logger *slog.Logger) (http.Handler, error) {
 	cfg.Complexity.Query.OpenIntents = listComplexity
 	cfg.Complexity.Query.Jobs = listComplexity
 	cfg.Complexity.Query.Users = func(child int, limit, _ int64) int { return listComplexity(child, limit) }
+	cfg.Complexity.Query.ConsistencyProof = consistencyComplexity
+	cfg.Complexity.AuditEntry.InclusionProof = inclusionComplexity
 	schema := generated.NewExecutableSchema(cfg)
 	g.schema = schema.Schema()
 	if err := errors.Join(checkGuards(g.schema), view.CheckSchema(g.schema)); err != nil {

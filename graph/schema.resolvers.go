@@ -166,7 +166,11 @@ func (r *queryResolver) AuditEntries(ctx context.Context, filter *audit.Filter, 
 	if err != nil {
 		return nil, err
 	}
-	return view.NewPage(page), nil
+	proofs, err := r.proofs(ctx, page.Entries, "entries")
+	if err != nil {
+		return nil, err
+	}
+	return view.NewPage(page, proofs), nil
 }
 
 // AuditLog is the resolver for the auditLog field.
@@ -187,7 +191,7 @@ func (r *queryResolver) AuditEntry(ctx context.Context, id string) (*view.Entry,
 	if err != nil {
 		return nil, err
 	}
-	return &view.Entry{Entry: &e}, nil
+	return r.entry(ctx, e)
 }
 
 // AuditStats is the resolver for the auditStats field.
@@ -244,6 +248,16 @@ func (r *queryResolver) AuditStorage(ctx context.Context) (*view.Storage, error)
 		return nil, err
 	}
 	return &view.Storage{Storage: s}, nil
+}
+
+// Checkpoint is the resolver for the checkpoint field.
+func (r *queryResolver) Checkpoint(ctx context.Context) (*view.Checkpoint, error) {
+	return r.checkpoint(ctx)
+}
+
+// ConsistencyProof is the resolver for the consistencyProof field.
+func (r *queryResolver) ConsistencyProof(ctx context.Context, from int64, to *int64) (*view.ConsistencyProof, error) {
+	return r.consistency(ctx, from, to)
 }
 
 // Me is the resolver for the me field.

@@ -3,7 +3,6 @@ package graph
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 
@@ -11,10 +10,29 @@ import (
 	"halite/internal/fault"
 )
 
-// selects reports whether the field under way selects name.
-func selects(ctx context.Context, name string) bool {
+// selects reports whether the field under way selects the last of names, by the way of
+// those before it.
+func selects(ctx context.Context, names ...string) bool {
+	oc := graphql.GetOperationContext(ctx)
 	fields := graphql.CollectFieldsCtx(ctx, nil)
-	return slices.ContainsFunc(fields, func(f graphql.CollectedField) bool { return f.Name == name })
+	for i, name := range names {
+		var below []graphql.CollectedField
+		found := false
+		for _, f := range fields {
+			if f.Name != name {
+				continue
+			}
+			found = true
+			if i < len(names)-1 {
+				below = append(below, graphql.CollectFields(oc, f.Selections, []string{f.Definition.Type.Name()})...)
+			}
+		}
+		if !found {
+			return false
+		}
+		fields = below
+	}
+	return true
 }
 
 // rule is what an argument or a field of the filter breaks, as clients see it.

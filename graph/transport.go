@@ -74,7 +74,7 @@ func (transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 		reply{media, http.StatusMethodNotAllowed}.fail(w, codeBadRequest, "GET serves queries only; send this with POST")
 		return
 	}
-	responses, ctx := exec.DispatchOperation(withDecisions(ctx), oc)
+	responses, ctx := exec.DispatchOperation(withSealed(withDecisions(ctx)), oc)
 	resp := responses(ctx)
 	if resp == nil { // the client has gone
 		return

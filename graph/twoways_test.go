@@ -17,33 +17,63 @@ import (
 	"github.com/google/uuid"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"halite/graph"
 	"halite/graph/internal/twoways"
 	"halite/graph/internal/twoways/generated"
 	"halite/graph/view"
 	"halite/internal/audit"
+	"halite/internal/fault"
 	"halite/internal/httpapi/apitest"
+	"halite/internal/merkle"
 	"halite/internal/pgtest"
+	"halite/internal/proof"
 )
 
 // twoWays answers with the newest entries of a log, by either way.
-type twoWays struct{ log audit.Reader }
+type twoWays struct {
+	log    audit.Reader
+	proofs func([]audit.Entry) []view.Proof
+}
 
 func (r twoWays) Query() generated.QueryResolver { return r }
 
 func (r twoWays) Generated(ctx context.Context, limit int64) (*twoways.Generated, error) {
 	page, err := r.log.List(ctx, audit.Query{Limit: int(limit)})
-	return twoways.NewGenerated(page.Entries), err
+	return twoways.NewGenerated(page.Entries, r.proofs(page.Entries)), err
 }
 
 func (r twoWays) Written(ctx context.Context, limit int64) (*twoways.Written, error) {
 	page, err := r.log.List(ctx, audit.Query{Limit: int(limit)})
-	return twoways.NewWritten(page.Entries), err
+	return twoways.NewWritten(page.Entries, r.proofs(page.Entries)), err
 }
 
-func twoWaysHandler(log audit.Reader) http.Handler {
-	return graph.NewServer(generated.NewExecutableSchema(generated.Config{Resolvers: twoWays{log}}), pgtest.Quiet)
+// somehow are proofs of entries, of different lengths; none is of the entry that is unproved.
+func somehow(entries []audit.Entry) []view.Proof {
+	signed := &proof.Signed{Checkpoint: merkle.Checkpoint{Origin: "a/<&>é", Tree: merkle.Tree{N: 1 << 40}}, Note: []byte("a\n1\n\n— a x+/=\n")}
+	out := make([]view.Proof, len(entries))
+	for i, e := range entries {
+		s := *signed
+		s.Keys = []string{"a+00112233", "b+44556677"}[:i%3]
+		if i == 0 {
+			s.Keys = nil
+		}
+		out[i] = view.Proof{Inclusion: proof.Inclusion{ID: e.ID, Hashes: make([]tlog.Hash, i)}, Signed: &s}
+		if e.ID == unproved {
+			out[i] = view.Proof{Err: fault.New(fault.NotSealed, "Not yet")}
+		}
+	}
+	return out
+}
+
+const unproved = 1000
+
+// unasked are no proofs.
+func unasked([]audit.Entry) []view.Proof { return nil }
+
+func twoWaysHandler(log audit.Reader, proofs func([]audit.Entry) []view.Proof) http.Handler {
+	return graph.NewServer(generated.NewExecutableSchema(generated.Config{Resolvers: twoWays{log, proofs}}), pgtest.Quiet)
 }
 
 // kept is a log of given entries.
@@ -85,13 +115,9 @@ func strange() []audit.Entry {
 func TestTwoWays(t *testing.T) {
 	t.Parallel()
 	schema := mainSchema(t)
-	var all []string
-	for _, f := range schema.Types["AuditEntry"].Fields {
-		all = append(all, f.Name)
-	}
-	node := strings.Join(append(all, "__typename"), " ")
+	node := everything(schema, "AuditEntry") + " __typename"
 	for name, log := range map[string][]audit.Entry{"strange": strange(), "one": strange()[3:4], "none": {}} {
-		h := twoWaysHandler(kept{all: log})
+		h := twoWaysHandler(kept{all: log}, somehow)
 		for _, sel := range []string{
 			"entries { " + node + " }",
 			"edges { cursor node { " + node + " } __typename }",
@@ -99,20 +125,67 @@ func TestTwoWays(t *testing.T) {
 			"edges { __typename }",
 			"e: entries { a: id b: id id t: __typename x: argsJson } entries { at }",
 			"entries { id } entries { id at } edges { node { id } } edges { c: cursor node { verb id } }",
+			"entries { inclusionProof { hashes } leaf { h: hash ...L } p: inclusionProof { ...P } inclusionProof { i: leafIndex } }",
+			"edges { node { inclusionProof @skip(if: $yes) { hashes } leaf @include(if: $yes) { hash } p: inclusionProof { ...P __typename } } }",
 			"entries { ...F ... on AuditEntry { action ... { resource } } } edges { ...E }",
 			"entries { id @skip(if: $yes) at @include(if: $yes) verb @include(if: $no) ...F @skip(if: $yes) ... @include(if: $yes) { reason } }",
 			"entries { id @skip(if: $yes) } edges @skip(if: $no) { node @skip(if: $yes) { id } cursor @include(if: $no) }",
 		} {
 			query := func(way string) string {
-				return "query($yes: Boolean! = true, $no: Boolean! = false) { way: " + way + "(limit: 500) { " + sel + ` } ...U @include(if: $no) }
+				return "query($yes: Boolean! = true, $no: Boolean! = false) { way: " + way + "(limit: 500) { " + sel + ` } ...U @include(if: $no) ...All @include(if: $no) }
 					fragment U on Query { generated { entries { ...F } edges { ...E } } v: written { entries { id @skip(if: $yes) at @skip(if: $no) } } }
 					fragment F on AuditEntry { username ...G } fragment G on AuditEntry { userAgent id }
-					fragment E on AuditEntryEdge { c: cursor node { ...G } }`
+					fragment E on AuditEntryEdge { c: cursor node { ...G } }
+					fragment L on Leaf { data @skip(if: $no) __typename }
+					fragment P on InclusionProof { n: treeSize checkpoint { note } checkpoint { root: rootHash keyIds @skip(if: $yes) ... on Checkpoint { __typename } } }
+					fragment All on Query { written { entries { leaf { ...L } inclusionProof { ...P } } } }`
 			}
 			want, got := askDirectly(t, h, query("generated")), askDirectly(t, h, query("written"))
 			if want != got || strings.Contains(want, `"errors"`) || !json.Valid([]byte(got)) {
 				t.Errorf("%s entries, %s:\n%s", name, sel, cmp.Diff(want, got))
 			}
+		}
+	}
+}
+
+// everything selects all fields of a type, and all of theirs.
+func everything(s *ast.Schema, typ string) string {
+	var all []string
+	for _, f := range s.Types[typ].Fields {
+		name := f.Name
+		if inner := s.Types[f.Type.Name()]; inner.Kind == ast.Object {
+			name += " { " + everything(s, inner.Name) + " }"
+		}
+		all = append(all, name)
+	}
+	return strings.Join(all, " ")
+}
+
+// TestTwoWaysUnproved: where there is no proof, the null and its error are the generated
+// way's, under whichever names.
+func TestTwoWaysUnproved(t *testing.T) {
+	t.Parallel()
+	log := strange()[:4]
+	log[1].ID, log[3].ID = unproved, unproved
+	h := twoWaysHandler(kept{all: log}, somehow)
+	for _, sel := range []string{
+		"entries { id inclusionProof { treeSize } }",
+		"all: entries { a: inclusionProof { treeSize } inclusionProof { leafIndex } }",
+		"edges { node { inclusionProof { treeSize } } n: node { p: inclusionProof { leafIndex } } }",
+	} {
+		type answer struct {
+			Data   json.RawMessage
+			Errors []json.RawMessage
+		}
+		var answers [2]answer
+		for i, way := range []string{"generated", "written  "} { // as long: errors say where the field stands
+			if err := json.Unmarshal([]byte(askDirectly(t, h, "{ way: "+way+"(limit: 500) { "+sel+" } }")), &answers[i]); err != nil {
+				t.Fatal(err)
+			}
+			slices.SortFunc(answers[i].Errors, func(a, b json.RawMessage) int { return bytes.Compare(a, b) })
+		}
+		if diff := cmp.Diff(answers[0], answers[1]); diff != "" || len(answers[0].Errors) < 2 || !strings.Contains(string(answers[0].Errors[0]), "NOT_SEALED") {
+			t.Errorf("%s:\n%s\n%s", sel, diff, answers[0].Errors)
 		}
 	}
 }
@@ -135,7 +208,7 @@ func TestTwoWaysSchema(t *testing.T) {
 	t.Parallel()
 	served := mainSchema(t)
 	compared := generated.NewExecutableSchema(generated.Config{Resolvers: twoWays{}}).Schema()
-	for _, name := range []string{"AuditEntry", "AuditEntryEdge"} {
+	for _, name := range []string{"AuditEntry", "AuditEntryEdge", "Leaf", "InclusionProof", "Checkpoint"} {
 		if diff := cmp.Diff(signature(served.Types[name]), signature(compared.Types[name])); diff != "" {
 			t.Errorf("%s, -served +compared\n%s", name, diff)
 		}
@@ -194,11 +267,8 @@ func TestPageOfStrangeValues(t *testing.T) {
 	if err := s.DB.Append(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
-	var fields []string
-	for _, f := range mainSchema(t).Types["AuditEntry"].Fields {
-		fields = append(fields, f.Name)
-	}
-	admin, all := s.Cookie(t, "admin"), strings.Join(fields, " ")
+	s.Sign(t)
+	admin, all := s.Cookie(t, "admin"), everything(mainSchema(t), "AuditEntry")
 	page := s.Query(t, admin, "{ auditEntries(limit: 500) { entries { "+all+" } } }", nil)
 	var entries []string
 	for _, e := range slices.Backward(batch) {

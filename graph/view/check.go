@@ -12,8 +12,11 @@ import (
 
 // written are the types whose fields are written here, and what the fields are.
 var written = map[string][]string{
-	"AuditEntry":     slices.Sorted(maps.Keys(entryFields)),
+	"AuditEntry":     append(slices.Sorted(maps.Keys(entryFields)), "leaf", "inclusionProof"),
 	"AuditEntryEdge": edgeFields,
+	"Leaf":           slices.Sorted(maps.Keys(leafFields)),
+	"InclusionProof": append(slices.Sorted(maps.Keys(proofFields)), "checkpoint"),
+	"Checkpoint":     slices.Sorted(maps.Keys(checkpointFields)),
 }
 
 // CheckSchema says where s asks for what lists that write themselves do not do. Their

@@ -22,9 +22,9 @@ type Connection struct {
 // NewConnection returns what was found of w as it looks in GraphQL. It shares the entries
 // and keeps cursors. Where a search was ended by its bound, the cursor that is to be
 // followed stands for the id it came to.
-func NewConnection(w audit.Window, found audit.Windowed, cursors Cursors) *Connection {
+func NewConnection(w audit.Window, found audit.Windowed, proofs []Proof, cursors Cursors) *Connection {
 	c := &Connection{
-		Edges: Edges{found.Entries, cursors}, TotalCount: found.Total, TotalIsExact: !found.Partial, SearchedTo: present(found.SearchedTo),
+		Edges: Edges{found.Entries, proofs, cursors}, TotalCount: found.Total, TotalIsExact: !found.Partial, SearchedTo: present(found.SearchedTo),
 		PageInfo: PageInfo{HasNextPage: found.Older, HasPreviousPage: found.Newer},
 	}
 	var first, last int64
@@ -65,6 +65,7 @@ type Edge struct {
 // as Entries does.
 type Edges struct {
 	All     []audit.Entry
+	Proofs  []Proof // as those of Entries
 	Cursors Cursors
 }
 
@@ -80,7 +81,11 @@ func (l Edges) MarshalGQLContext(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return writeList(w, len(l.All), func(b []byte, i int) []byte { return appendObject(b, fields, &l.All[i]) })
+	var r row
+	return writeList(w, len(l.All), func(b []byte, i int) []byte {
+		r = row{&l.All[i], proofOf(l.Proofs, i), i}
+		return appendObject(b, fields, &r)
+	})
 }
 
 // UnmarshalGQLContext fails: the list is never an argument. gqlgen asks for it.
@@ -90,16 +95,16 @@ func (*Edges) UnmarshalGQLContext(context.Context, any) error { return errOutput
 var edgeFields = []string{"__typename", "cursor", "node"}
 
 // selection is what set selects of an AuditEntryEdge: one for each entry.
-func (l Edges) selection(ctx context.Context, set ast.SelectionSet) ([]member[audit.Entry], error) {
-	return selection(ctx, "AuditEntryEdge", set, func(f graphql.CollectedField) (func([]byte, *audit.Entry) []byte, error) {
+func (l Edges) selection(ctx context.Context, set ast.SelectionSet) ([]member[row], error) {
+	return selection(ctx, "AuditEntryEdge", set, func(f graphql.CollectedField) (func([]byte, *row) []byte, error) {
 		switch f.Name {
 		case "__typename":
-			return func(b []byte, _ *audit.Entry) []byte { return append(b, `"AuditEntryEdge"`...) }, nil
+			return func(b []byte, _ *row) []byte { return append(b, `"AuditEntryEdge"`...) }, nil
 		case "cursor":
-			return func(b []byte, e *audit.Entry) []byte { return append(l.Cursors.Append(append(b, '"'), e.ID), '"') }, nil
+			return func(b []byte, e *row) []byte { return append(l.Cursors.Append(append(b, '"'), e.ID), '"') }, nil
 		case "node":
-			node, err := entrySelection(ctx, f.Selections)
-			return func(b []byte, e *audit.Entry) []byte { return appendObject(b, node, e) }, err
+			node, err := entrySelection(ctx, f.Selections, f.Alias)
+			return func(b []byte, e *row) []byte { return appendObject(b, node, e) }, err
 		}
 		return nil, nil
 	})

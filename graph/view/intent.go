@@ -21,7 +21,7 @@ func NewIntents(intents []audit.Intent) []Intent {
 	out := make([]Intent, len(intents))
 	for i := range intents {
 		in := &intents[i]
-		out[i] = Intent{ID: in.ID, OpenedAt: in.OpenedAt, Deadline: in.Deadline, entry: Entry{&in.Entry}}
+		out[i] = Intent{ID: in.ID, OpenedAt: in.OpenedAt, Deadline: in.Deadline, entry: Entry{Entry: &in.Entry}}
 	}
 	return out
 }

@@ -20,10 +20,11 @@ type Page struct {
 	AsOf         *int64
 }
 
-// NewPage returns p as it looks in GraphQL. It shares p's entries.
-func NewPage(p audit.Page) *Page {
+// NewPage returns p as it looks in GraphQL, with the proofs of its entries if they were
+// asked for. It shares p's entries.
+func NewPage(p audit.Page, proofs []Proof) *Page {
 	return &Page{
-		Total: p.Total, TotalIsExact: !p.Partial, SearchedTo: present(p.SearchedTo), Entries: Entries{p.Entries}, AsOf: present(p.AsOf),
+		Total: p.Total, TotalIsExact: !p.Partial, SearchedTo: present(p.SearchedTo), Entries: Entries{p.Entries, proofs}, AsOf: present(p.AsOf),
 	}
 }
 
@@ -36,7 +37,10 @@ func present(id int64) *int64 {
 }
 
 // Entry is an AuditEntry.
-type Entry struct{ *audit.Entry }
+type Entry struct {
+	*audit.Entry
+	Proof *Proof // nil: it was not asked for
+}
 
 // ID is the decimal number as a string.
 func (e Entry) ID() string { return strconv.FormatInt(e.Entry.ID, 10) }

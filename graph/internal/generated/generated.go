@@ -48,22 +48,24 @@ type DirectiveRoot struct {
 
 type ComplexityRoot struct {
 	AuditEntry struct {
-		Action     func(childComplexity int) int
-		ArgsJSON   func(childComplexity int) int
-		At         func(childComplexity int) int
-		Decision   func(childComplexity int) int
-		DurationMS func(childComplexity int) int
-		ID         func(childComplexity int) int
-		Reason     func(childComplexity int) int
-		RequestID  func(childComplexity int) int
-		Resource   func(childComplexity int) int
-		ResultCode func(childComplexity int) int
-		SaltJid    func(childComplexity int) int
-		SourceIP   func(childComplexity int) int
-		UserAgent  func(childComplexity int) int
-		UserID     func(childComplexity int) int
-		Username   func(childComplexity int) int
-		Verb       func(childComplexity int) int
+		Action         func(childComplexity int) int
+		ArgsJSON       func(childComplexity int) int
+		At             func(childComplexity int) int
+		Decision       func(childComplexity int) int
+		DurationMS     func(childComplexity int) int
+		ID             func(childComplexity int) int
+		InclusionProof func(childComplexity int) int
+		Leaf           func(childComplexity int) int
+		Reason         func(childComplexity int) int
+		RequestID      func(childComplexity int) int
+		Resource       func(childComplexity int) int
+		ResultCode     func(childComplexity int) int
+		SaltJid        func(childComplexity int) int
+		SourceIP       func(childComplexity int) int
+		UserAgent      func(childComplexity int) int
+		UserID         func(childComplexity int) int
+		Username       func(childComplexity int) int
+		Verb           func(childComplexity int) int
 	}
 
 	AuditEntryConnection struct {
@@ -142,6 +144,23 @@ type ComplexityRoot struct {
 		Rows          func(childComplexity int) int
 	}
 
+	Checkpoint struct {
+		KeyIds   func(childComplexity int) int
+		Note     func(childComplexity int) int
+		Origin   func(childComplexity int) int
+		RootHash func(childComplexity int) int
+		TreeSize func(childComplexity int) int
+	}
+
+	ConsistencyProof struct {
+		Checkpoint func(childComplexity int) int
+		From       func(childComplexity int) int
+		FromRoot   func(childComplexity int) int
+		Hashes     func(childComplexity int) int
+		To         func(childComplexity int) int
+		ToRoot     func(childComplexity int) int
+	}
+
 	Dispatch struct {
 		JID     func(childComplexity int) int
 		Minions func(childComplexity int) int
@@ -151,6 +170,13 @@ type ComplexityRoot struct {
 		ResourceGlob func(childComplexity int) int
 		Role         func(childComplexity int) int
 		Verb         func(childComplexity int) int
+	}
+
+	InclusionProof struct {
+		Checkpoint func(childComplexity int) int
+		Hashes     func(childComplexity int) int
+		LeafIndex  func(childComplexity int) int
+		TreeSize   func(childComplexity int) int
 	}
 
 	Job struct {
@@ -185,6 +211,11 @@ type ComplexityRoot struct {
 	Key struct {
 		ID     func(childComplexity int) int
 		Status func(childComplexity int) int
+	}
+
+	Leaf struct {
+		Data func(childComplexity int) int
+		Hash func(childComplexity int) int
 	}
 
 	Me struct {
@@ -232,25 +263,27 @@ type ComplexityRoot struct {
 	}
 
 	Query struct {
-		AuditActions  func(childComplexity int) int
-		AuditEntries  func(childComplexity int, filter *audit.Filter, limit int64, offset int64) int
-		AuditEntry    func(childComplexity int, id string) int
-		AuditFacets   func(childComplexity int, filter *audit.Filter, field audit.Facet, limit int64) int
-		AuditLog      func(childComplexity int, filter *audit.Filter, first *int64, after *string, last *int64, before *string) int
-		AuditStats    func(childComplexity int, filter *audit.Filter, bucket *audit.Step) int
-		AuditStorage  func(childComplexity int) int
-		Can           func(childComplexity int, verb string, resource string, userID *uuid.UUID) int
-		Job           func(childComplexity int, jid string) int
-		Jobs          func(childComplexity int, limit int64) int
-		Keys          func(childComplexity int) int
-		Me            func(childComplexity int) int
-		MyPermissions func(childComplexity int) int
-		OpenIntents   func(childComplexity int, limit int64) int
-		Role          func(childComplexity int, id uuid.UUID) int
-		Roles         func(childComplexity int) int
-		Settings      func(childComplexity int) int
-		User          func(childComplexity int, id uuid.UUID) int
-		Users         func(childComplexity int, limit int64, offset int64) int
+		AuditActions     func(childComplexity int) int
+		AuditEntries     func(childComplexity int, filter *audit.Filter, limit int64, offset int64) int
+		AuditEntry       func(childComplexity int, id string) int
+		AuditFacets      func(childComplexity int, filter *audit.Filter, field audit.Facet, limit int64) int
+		AuditLog         func(childComplexity int, filter *audit.Filter, first *int64, after *string, last *int64, before *string) int
+		AuditStats       func(childComplexity int, filter *audit.Filter, bucket *audit.Step) int
+		AuditStorage     func(childComplexity int) int
+		Can              func(childComplexity int, verb string, resource string, userID *uuid.UUID) int
+		Checkpoint       func(childComplexity int) int
+		ConsistencyProof func(childComplexity int, from int64, to *int64) int
+		Job              func(childComplexity int, jid string) int
+		Jobs             func(childComplexity int, limit int64) int
+		Keys             func(childComplexity int) int
+		Me               func(childComplexity int) int
+		MyPermissions    func(childComplexity int) int
+		OpenIntents      func(childComplexity int, limit int64) int
+		Role             func(childComplexity int, id uuid.UUID) int
+		Roles            func(childComplexity int) int
+		Settings         func(childComplexity int) int
+		User             func(childComplexity int, id uuid.UUID) int
+		Users            func(childComplexity int, limit int64, offset int64) int
 	}
 
 	Role struct {
@@ -352,6 +385,8 @@ type QueryResolver interface {
 	AuditActions(ctx context.Context) ([]string, error)
 	OpenIntents(ctx context.Context, limit int64) ([]view.Intent, error)
 	AuditStorage(ctx context.Context) (*view.Storage, error)
+	Checkpoint(ctx context.Context) (*view.Checkpoint, error)
+	ConsistencyProof(ctx context.Context, from int64, to *int64) (*view.ConsistencyProof, error)
 	Me(ctx context.Context) (*view.Me, error)
 	MyPermissions(ctx context.Context) ([]view.HeldPermission, error)
 	Can(ctx context.Context, verb string, resource string, userID *uuid.UUID) (*policy.Verdict, error)
@@ -419,6 +454,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AuditEntry.ID(childComplexity), true
+	case "AuditEntry.inclusionProof":
+		if e.ComplexityRoot.AuditEntry.InclusionProof == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.InclusionProof(childComplexity), true
+	case "AuditEntry.leaf":
+		if e.ComplexityRoot.AuditEntry.Leaf == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AuditEntry.Leaf(childComplexity), true
 	case "AuditEntry.reason":
 		if e.ComplexityRoot.AuditEntry.Reason == nil {
 			break
@@ -783,6 +830,74 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.AuditStorage.Rows(childComplexity), true
 
+	case "Checkpoint.keyIds":
+		if e.ComplexityRoot.Checkpoint.KeyIds == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Checkpoint.KeyIds(childComplexity), true
+	case "Checkpoint.note":
+		if e.ComplexityRoot.Checkpoint.Note == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Checkpoint.Note(childComplexity), true
+	case "Checkpoint.origin":
+		if e.ComplexityRoot.Checkpoint.Origin == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Checkpoint.Origin(childComplexity), true
+	case "Checkpoint.rootHash":
+		if e.ComplexityRoot.Checkpoint.RootHash == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Checkpoint.RootHash(childComplexity), true
+	case "Checkpoint.treeSize":
+		if e.ComplexityRoot.Checkpoint.TreeSize == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Checkpoint.TreeSize(childComplexity), true
+
+	case "ConsistencyProof.checkpoint":
+		if e.ComplexityRoot.ConsistencyProof.Checkpoint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsistencyProof.Checkpoint(childComplexity), true
+	case "ConsistencyProof.from":
+		if e.ComplexityRoot.ConsistencyProof.From == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsistencyProof.From(childComplexity), true
+	case "ConsistencyProof.fromRoot":
+		if e.ComplexityRoot.ConsistencyProof.FromRoot == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsistencyProof.FromRoot(childComplexity), true
+	case "ConsistencyProof.hashes":
+		if e.ComplexityRoot.ConsistencyProof.Hashes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsistencyProof.Hashes(childComplexity), true
+	case "ConsistencyProof.to":
+		if e.ComplexityRoot.ConsistencyProof.To == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsistencyProof.To(childComplexity), true
+	case "ConsistencyProof.toRoot":
+		if e.ComplexityRoot.ConsistencyProof.ToRoot == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ConsistencyProof.ToRoot(childComplexity), true
+
 	case "Dispatch.jid":
 		if e.ComplexityRoot.Dispatch.JID == nil {
 			break
@@ -814,6 +929,31 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.HeldPermission.Verb(childComplexity), true
+
+	case "InclusionProof.checkpoint":
+		if e.ComplexityRoot.InclusionProof.Checkpoint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InclusionProof.Checkpoint(childComplexity), true
+	case "InclusionProof.hashes":
+		if e.ComplexityRoot.InclusionProof.Hashes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InclusionProof.Hashes(childComplexity), true
+	case "InclusionProof.leafIndex":
+		if e.ComplexityRoot.InclusionProof.LeafIndex == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InclusionProof.LeafIndex(childComplexity), true
+	case "InclusionProof.treeSize":
+		if e.ComplexityRoot.InclusionProof.TreeSize == nil {
+			break
+		}
+
+		return e.ComplexityRoot.InclusionProof.TreeSize(childComplexity), true
 
 	case "Job.args":
 		if e.ComplexityRoot.Job.Args == nil {
@@ -950,6 +1090,19 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Key.Status(childComplexity), true
+
+	case "Leaf.data":
+		if e.ComplexityRoot.Leaf.Data == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Leaf.Data(childComplexity), true
+	case "Leaf.hash":
+		if e.ComplexityRoot.Leaf.Hash == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Leaf.Hash(childComplexity), true
 
 	case "Me.displayName":
 		if e.ComplexityRoot.Me.DisplayName == nil {
@@ -1325,6 +1478,23 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.Can(childComplexity, args["verb"].(string), args["resource"].(string), args["userId"].(*uuid.UUID)), true
+	case "Query.checkpoint":
+		if e.ComplexityRoot.Query.Checkpoint == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Query.Checkpoint(childComplexity), true
+	case "Query.consistencyProof":
+		if e.ComplexityRoot.Query.ConsistencyProof == nil {
+			break
+		}
+
+		args, err := ec.field_Query_consistencyProof_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.ConsistencyProof(childComplexity, args["from"].(int64), args["to"].(*int64)), true
 
 	case "Query.job":
 		if e.ComplexityRoot.Query.Job == nil {
@@ -1866,6 +2036,25 @@ type Query {
   What the audit log takes, how fast it grows and what there is for it. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `.
   """
   auditStorage: AuditStorage @requirePerm(action: "audit.storage", verb: "view", resource: "audit:*")
+
+  """
+  The latest signed checkpoint of the log; null if nothing was signed yet. One is signed about every second while there
+  are new entries. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `.
+  """
+  checkpoint: Checkpoint @requirePerm(action: "audit.checkpoint", verb: "view", resource: "audit:*")
+
+  """
+  Proves that the log was only appended to between two sizes. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `; recorded as ` + "`" + `audit.consistency` + "`" + `.
+
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for sizes that are not 1 to the size that was signed last, and for ` + "`" + `from` + "`" + ` beyond ` + "`" + `to` + "`" + `;
+  ` + "`" + `NOT_SEALED` + "`" + ` if nothing was signed yet.
+  """
+  consistencyProof(
+    "The size of the smaller tree, such as the ` + "`" + `treeSize` + "`" + ` of a checkpoint that you have kept."
+    from: Int!
+    "The size of the larger tree; without it, that of the latest checkpoint."
+    to: Int
+  ): ConsistencyProof @requirePerm(action: "audit.consistency", verb: "view", resource: "audit:*")
 
   "Who is signed in. Not recorded. Error: ` + "`" + `UNAUTHENTICATED` + "`" + `."
   me: Me
@@ -2441,6 +2630,77 @@ type AuditEntry {
   sourceIp: String
   "The client's ` + "`" + `User-Agent` + "`" + `."
   userAgent: String
+  """
+  Its leaf in the tree over the log: what is proved. Made of the entry as it is now, whether it is sealed yet or not.
+  """
+  leaf: Leaf!
+  """
+  Proves that the entry is in the tree that was signed last. Null with the error ` + "`" + `NOT_SEALED` + "`" + ` until it is, about a second
+  after it was written; null with the error ` + "`" + `LOG_MISMATCH` + "`" + ` if the entry or the tree is not what was sealed.
+  """
+  inclusionProof: InclusionProof
+}
+
+"""
+The leaf of an entry in the Merkle tree over the log, made of the entry as it is now. The format is in
+` + "`" + `docs/checkpoint-format.md` + "`" + `.
+"""
+type Leaf {
+  "Its bytes, in base64: a version and all columns of the entry as canonical JSON."
+  data: String!
+  "Its hash, in base64: SHA-256 of a zero byte and the bytes."
+  hash: String!
+}
+
+"""
+Proves that an entry is in the tree of a signed checkpoint (RFC 6962, 2.1.1): the hash of the entry's leaf and these
+hashes lead to the root that was signed.
+"""
+type InclusionProof {
+  "The place of the leaf, from 0: the entry's id less 1."
+  leafIndex: Int!
+  "How many leaves the tree has: the checkpoint's ` + "`" + `treeSize` + "`" + `."
+  treeSize: Int!
+  "The audit path, in base64, from the leaf's sister up."
+  hashes: [String!]!
+  "What was signed. All entries of an answer have the same."
+  checkpoint: Checkpoint!
+}
+
+"""
+What the log says of itself, signed: how many entries there are, and the root of the tree over them. What proves that is
+` + "`" + `note` + "`" + `; the other fields say the same.
+"""
+type Checkpoint {
+  "Which log it is: the name of the key that signs."
+  origin: String!
+  "How many entries are in the tree: those with the ids 1 up to this one."
+  treeSize: Int!
+  "The root of the tree, in base64."
+  rootHash: String!
+  "The checkpoint as it was signed, with its signatures: a signed note."
+  note: String!
+  "The keys that signed it, as ` + "`" + `name+hash` + "`" + `. Nobody has checked their signatures for you."
+  keyIds: [String!]!
+}
+
+"""
+Proves that the larger of two trees holds all entries of the smaller one, in the same places (RFC 6962, 2.1.2). Hold the
+roots against the checkpoints that you have kept.
+"""
+type ConsistencyProof {
+  "The size of the smaller tree."
+  from: Int!
+  "The size of the larger tree."
+  to: Int!
+  "The root of the smaller tree, in base64."
+  fromRoot: String!
+  "The root of the larger tree, in base64."
+  toRoot: String!
+  "The proof, in base64; empty if both are the same."
+  hashes: [String!]!
+  "The latest checkpoint, whose tree both are part of."
+  checkpoint: Checkpoint!
 }
 
 "How long a bucket of a histogram is, in UTC."
@@ -2822,6 +3082,10 @@ func (ec *executionContext) childFields_AuditEntry(ctx context.Context, field gr
 		return ec.fieldContext_AuditEntry_sourceIp(ctx, field)
 	case "userAgent":
 		return ec.fieldContext_AuditEntry_userAgent(ctx, field)
+	case "leaf":
+		return ec.fieldContext_AuditEntry_leaf(ctx, field)
+	case "inclusionProof":
+		return ec.fieldContext_AuditEntry_inclusionProof(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AuditEntry", field.Name)
 }
@@ -2978,6 +3242,40 @@ func (ec *executionContext) childFields_AuditStorage(ctx context.Context, field 
 	return nil, fmt.Errorf("no field named %q was found under type AuditStorage", field.Name)
 }
 
+func (ec *executionContext) childFields_Checkpoint(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "origin":
+		return ec.fieldContext_Checkpoint_origin(ctx, field)
+	case "treeSize":
+		return ec.fieldContext_Checkpoint_treeSize(ctx, field)
+	case "rootHash":
+		return ec.fieldContext_Checkpoint_rootHash(ctx, field)
+	case "note":
+		return ec.fieldContext_Checkpoint_note(ctx, field)
+	case "keyIds":
+		return ec.fieldContext_Checkpoint_keyIds(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Checkpoint", field.Name)
+}
+
+func (ec *executionContext) childFields_ConsistencyProof(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "from":
+		return ec.fieldContext_ConsistencyProof_from(ctx, field)
+	case "to":
+		return ec.fieldContext_ConsistencyProof_to(ctx, field)
+	case "fromRoot":
+		return ec.fieldContext_ConsistencyProof_fromRoot(ctx, field)
+	case "toRoot":
+		return ec.fieldContext_ConsistencyProof_toRoot(ctx, field)
+	case "hashes":
+		return ec.fieldContext_ConsistencyProof_hashes(ctx, field)
+	case "checkpoint":
+		return ec.fieldContext_ConsistencyProof_checkpoint(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ConsistencyProof", field.Name)
+}
+
 func (ec *executionContext) childFields_Dispatch(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "jid":
@@ -2998,6 +3296,20 @@ func (ec *executionContext) childFields_HeldPermission(ctx context.Context, fiel
 		return ec.fieldContext_HeldPermission_resourceGlob(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type HeldPermission", field.Name)
+}
+
+func (ec *executionContext) childFields_InclusionProof(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "leafIndex":
+		return ec.fieldContext_InclusionProof_leafIndex(ctx, field)
+	case "treeSize":
+		return ec.fieldContext_InclusionProof_treeSize(ctx, field)
+	case "hashes":
+		return ec.fieldContext_InclusionProof_hashes(ctx, field)
+	case "checkpoint":
+		return ec.fieldContext_InclusionProof_checkpoint(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type InclusionProof", field.Name)
 }
 
 func (ec *executionContext) childFields_Job(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3066,6 +3378,16 @@ func (ec *executionContext) childFields_Key(ctx context.Context, field graphql.C
 		return ec.fieldContext_Key_status(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Key", field.Name)
+}
+
+func (ec *executionContext) childFields_Leaf(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "data":
+		return ec.fieldContext_Leaf_data(ctx, field)
+	case "hash":
+		return ec.fieldContext_Leaf_hash(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Leaf", field.Name)
 }
 
 func (ec *executionContext) childFields_Me(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3952,6 +4274,28 @@ func (ec *executionContext) field_Query_can_args(ctx context.Context, rawArgs ma
 	return args, nil
 }
 
+func (ec *executionContext) field_Query_consistencyProof_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "from",
+		func(ctx context.Context, v any) (int64, error) {
+			return ec.unmarshalNInt2int64(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["from"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "to",
+		func(ctx context.Context, v any) (*int64, error) {
+			return ec.unmarshalOInt2ᚖint64(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["to"] = arg1
+	return args, nil
+}
+
 func (ec *executionContext) field_Query_job_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -4484,6 +4828,70 @@ func (ec *executionContext) _AuditEntry_userAgent(ctx context.Context, field gra
 }
 func (ec *executionContext) fieldContext_AuditEntry_userAgent(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AuditEntry", field, true, false, "String")
+}
+
+func (ec *executionContext) _AuditEntry_leaf(ctx context.Context, field graphql.CollectedField, obj *view.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_leaf(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Leaf(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *view.Leaf) graphql.Marshaler {
+			return ec.marshalNLeaf2ᚖhaliteᚋgraphᚋviewᚐLeaf(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_leaf(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEntry",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Leaf(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AuditEntry_inclusionProof(ctx context.Context, field graphql.CollectedField, obj *view.Entry) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AuditEntry_inclusionProof(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.InclusionProof()
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *view.InclusionProof) graphql.Marshaler {
+			return ec.marshalOInclusionProof2ᚖhaliteᚋgraphᚋviewᚐInclusionProof(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_AuditEntry_inclusionProof(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "AuditEntry",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_InclusionProof(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _AuditEntryConnection_edges(ctx context.Context, field graphql.CollectedField, obj *view.Connection) (ret graphql.Marshaler) {
@@ -5667,6 +6075,268 @@ func (ec *executionContext) fieldContext_AuditStorage_diskFree(_ context.Context
 	return graphql.NewScalarFieldContext("AuditStorage", field, true, false, "Float")
 }
 
+func (ec *executionContext) _Checkpoint_origin(ctx context.Context, field graphql.CollectedField, obj *view.Checkpoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Checkpoint_origin(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Origin, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Checkpoint_origin(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Checkpoint", field, false, false, "String")
+}
+
+func (ec *executionContext) _Checkpoint_treeSize(ctx context.Context, field graphql.CollectedField, obj *view.Checkpoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Checkpoint_treeSize(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TreeSize(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Checkpoint_treeSize(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Checkpoint", field, true, false, "Int")
+}
+
+func (ec *executionContext) _Checkpoint_rootHash(ctx context.Context, field graphql.CollectedField, obj *view.Checkpoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Checkpoint_rootHash(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RootHash(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Checkpoint_rootHash(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Checkpoint", field, true, false, "String")
+}
+
+func (ec *executionContext) _Checkpoint_note(ctx context.Context, field graphql.CollectedField, obj *view.Checkpoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Checkpoint_note(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Note(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Checkpoint_note(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Checkpoint", field, true, false, "String")
+}
+
+func (ec *executionContext) _Checkpoint_keyIds(ctx context.Context, field graphql.CollectedField, obj *view.Checkpoint) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Checkpoint_keyIds(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.KeyIds(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Checkpoint_keyIds(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Checkpoint", field, true, false, "String")
+}
+
+func (ec *executionContext) _ConsistencyProof_from(ctx context.Context, field graphql.CollectedField, obj *view.ConsistencyProof) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ConsistencyProof_from(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.From(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ConsistencyProof_from(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ConsistencyProof", field, true, false, "Int")
+}
+
+func (ec *executionContext) _ConsistencyProof_to(ctx context.Context, field graphql.CollectedField, obj *view.ConsistencyProof) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ConsistencyProof_to(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.To(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ConsistencyProof_to(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ConsistencyProof", field, true, false, "Int")
+}
+
+func (ec *executionContext) _ConsistencyProof_fromRoot(ctx context.Context, field graphql.CollectedField, obj *view.ConsistencyProof) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ConsistencyProof_fromRoot(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.FromRoot(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ConsistencyProof_fromRoot(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ConsistencyProof", field, true, false, "String")
+}
+
+func (ec *executionContext) _ConsistencyProof_toRoot(ctx context.Context, field graphql.CollectedField, obj *view.ConsistencyProof) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ConsistencyProof_toRoot(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ToRoot(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ConsistencyProof_toRoot(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ConsistencyProof", field, true, false, "String")
+}
+
+func (ec *executionContext) _ConsistencyProof_hashes(ctx context.Context, field graphql.CollectedField, obj *view.ConsistencyProof) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ConsistencyProof_hashes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Hashes(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ConsistencyProof_hashes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ConsistencyProof", field, true, false, "String")
+}
+
+func (ec *executionContext) _ConsistencyProof_checkpoint(ctx context.Context, field graphql.CollectedField, obj *view.ConsistencyProof) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ConsistencyProof_checkpoint(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Checkpoint(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *view.Checkpoint) graphql.Marshaler {
+			return ec.marshalNCheckpoint2ᚖhaliteᚋgraphᚋviewᚐCheckpoint(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ConsistencyProof_checkpoint(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ConsistencyProof",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Checkpoint(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Dispatch_jid(ctx context.Context, field graphql.CollectedField, obj *salt.Started) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -5780,6 +6450,107 @@ func (ec *executionContext) _HeldPermission_resourceGlob(ctx context.Context, fi
 }
 func (ec *executionContext) fieldContext_HeldPermission_resourceGlob(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("HeldPermission", field, false, false, "String")
+}
+
+func (ec *executionContext) _InclusionProof_leafIndex(ctx context.Context, field graphql.CollectedField, obj *view.InclusionProof) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InclusionProof_leafIndex(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.LeafIndex(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InclusionProof_leafIndex(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InclusionProof", field, true, false, "Int")
+}
+
+func (ec *executionContext) _InclusionProof_treeSize(ctx context.Context, field graphql.CollectedField, obj *view.InclusionProof) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InclusionProof_treeSize(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TreeSize(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt2int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InclusionProof_treeSize(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InclusionProof", field, true, false, "Int")
+}
+
+func (ec *executionContext) _InclusionProof_hashes(ctx context.Context, field graphql.CollectedField, obj *view.InclusionProof) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InclusionProof_hashes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Hashes(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InclusionProof_hashes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("InclusionProof", field, true, false, "String")
+}
+
+func (ec *executionContext) _InclusionProof_checkpoint(ctx context.Context, field graphql.CollectedField, obj *view.InclusionProof) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_InclusionProof_checkpoint(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Checkpoint(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *view.Checkpoint) graphql.Marshaler {
+			return ec.marshalNCheckpoint2ᚖhaliteᚋgraphᚋviewᚐCheckpoint(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_InclusionProof_checkpoint(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "InclusionProof",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Checkpoint(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Job_jid(ctx context.Context, field graphql.CollectedField, obj *salt.JobSummary) (ret graphql.Marshaler) {
@@ -6295,6 +7066,52 @@ func (ec *executionContext) _Key_status(ctx context.Context, field graphql.Colle
 }
 func (ec *executionContext) fieldContext_Key_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Key", field, true, false, "KeyStatus")
+}
+
+func (ec *executionContext) _Leaf_data(ctx context.Context, field graphql.CollectedField, obj *view.Leaf) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Leaf_data(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Data(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Leaf_data(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Leaf", field, true, false, "String")
+}
+
+func (ec *executionContext) _Leaf_hash(ctx context.Context, field graphql.CollectedField, obj *view.Leaf) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Leaf_hash(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Hash(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Leaf_hash(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Leaf", field, true, false, "String")
 }
 
 func (ec *executionContext) _Me_username(ctx context.Context, field graphql.CollectedField, obj *view.Me) (ret graphql.Marshaler) {
@@ -8812,6 +9629,158 @@ func (ec *executionContext) fieldContext_Query_auditStorage(_ context.Context, f
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_AuditStorage(ctx, field)
 		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_checkpoint(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_checkpoint(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Checkpoint(ctx)
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "audit.checkpoint")
+				if err != nil {
+					var zeroVal *view.Checkpoint
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal *view.Checkpoint
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "audit:*")
+				if err != nil {
+					var zeroVal *view.Checkpoint
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *view.Checkpoint
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *view.Checkpoint
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *view.Checkpoint
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *view.Checkpoint) graphql.Marshaler {
+			return ec.marshalOCheckpoint2ᚖhaliteᚋgraphᚋviewᚐCheckpoint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_checkpoint(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Checkpoint(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_consistencyProof(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_consistencyProof(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().ConsistencyProof(ctx, fc.Args["from"].(int64), fc.Args["to"].(*int64))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "audit.consistency")
+				if err != nil {
+					var zeroVal *view.ConsistencyProof
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal *view.ConsistencyProof
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "audit:*")
+				if err != nil {
+					var zeroVal *view.ConsistencyProof
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *view.ConsistencyProof
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *view.ConsistencyProof
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *view.ConsistencyProof
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *view.ConsistencyProof) graphql.Marshaler {
+			return ec.marshalOConsistencyProof2ᚖhaliteᚋgraphᚋviewᚐConsistencyProof(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_consistencyProof(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ConsistencyProof(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_consistencyProof_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
 	}
 	return fc, nil
 }
@@ -12117,6 +13086,16 @@ func (ec *executionContext) _AuditEntry(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "leaf":
+			out.Values[i] = ec._AuditEntry_leaf(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "inclusionProof":
+			out.Values[i] = ec._AuditEntry_inclusionProof(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -12631,6 +13610,117 @@ func (ec *executionContext) _AuditStorage(ctx context.Context, sel ast.Selection
 	return out
 }
 
+var checkpointImplementors = []string{"Checkpoint"}
+
+func (ec *executionContext) _Checkpoint(ctx context.Context, sel ast.SelectionSet, obj *view.Checkpoint) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, checkpointImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Checkpoint")
+		case "origin":
+			out.Values[i] = ec._Checkpoint_origin(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "treeSize":
+			out.Values[i] = ec._Checkpoint_treeSize(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "rootHash":
+			out.Values[i] = ec._Checkpoint_rootHash(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "note":
+			out.Values[i] = ec._Checkpoint_note(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "keyIds":
+			out.Values[i] = ec._Checkpoint_keyIds(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var consistencyProofImplementors = []string{"ConsistencyProof"}
+
+func (ec *executionContext) _ConsistencyProof(ctx context.Context, sel ast.SelectionSet, obj *view.ConsistencyProof) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, consistencyProofImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ConsistencyProof")
+		case "from":
+			out.Values[i] = ec._ConsistencyProof_from(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "to":
+			out.Values[i] = ec._ConsistencyProof_to(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "fromRoot":
+			out.Values[i] = ec._ConsistencyProof_fromRoot(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "toRoot":
+			out.Values[i] = ec._ConsistencyProof_toRoot(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "hashes":
+			out.Values[i] = ec._ConsistencyProof_hashes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "checkpoint":
+			out.Values[i] = ec._ConsistencyProof_checkpoint(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var dispatchImplementors = []string{"Dispatch"}
 
 func (ec *executionContext) _Dispatch(ctx context.Context, sel ast.SelectionSet, obj *salt.Started) graphql.Marshaler {
@@ -12692,6 +13782,54 @@ func (ec *executionContext) _HeldPermission(ctx context.Context, sel ast.Selecti
 			}
 		case "resourceGlob":
 			out.Values[i] = ec._HeldPermission_resourceGlob(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var inclusionProofImplementors = []string{"InclusionProof"}
+
+func (ec *executionContext) _InclusionProof(ctx context.Context, sel ast.SelectionSet, obj *view.InclusionProof) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, inclusionProofImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("InclusionProof")
+		case "leafIndex":
+			out.Values[i] = ec._InclusionProof_leafIndex(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "treeSize":
+			out.Values[i] = ec._InclusionProof_treeSize(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "hashes":
+			out.Values[i] = ec._InclusionProof_hashes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "checkpoint":
+			out.Values[i] = ec._InclusionProof_checkpoint(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -12914,6 +14052,44 @@ func (ec *executionContext) _Key(ctx context.Context, sel ast.SelectionSet, obj 
 			}
 		case "status":
 			out.Values[i] = ec._Key_status(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var leafImplementors = []string{"Leaf"}
+
+func (ec *executionContext) _Leaf(ctx context.Context, sel ast.SelectionSet, obj *view.Leaf) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, leafImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Leaf")
+		case "data":
+			out.Values[i] = ec._Leaf_data(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "hash":
+			out.Values[i] = ec._Leaf_hash(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -13324,6 +14500,18 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_auditStorage(ctx, field)
+				})
+		case "checkpoint":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_checkpoint(ctx, field)
+				})
+		case "consistencyProof":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_consistencyProof(ctx, field)
 				})
 		case "me":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -14338,6 +15526,14 @@ func (ec *executionContext) marshalNBoolean2bool(ctx context.Context, sel ast.Se
 	return res
 }
 
+func (ec *executionContext) marshalNCheckpoint2ᚖhaliteᚋgraphᚋviewᚐCheckpoint(ctx context.Context, sel ast.SelectionSet, v *view.Checkpoint) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Checkpoint!")
+		return graphql.Null
+	}
+	return ec._Checkpoint(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalNCreateUserInput2haliteᚋgraphᚋinternalᚋgeneratedᚐCreateUserInput(ctx context.Context, v any) (CreateUserInput, error) {
 	res, err := ec.unmarshalInputCreateUserInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -14560,6 +15756,14 @@ var (
 		view.KeyDenied:   "DENIED",
 	}
 )
+
+func (ec *executionContext) marshalNLeaf2ᚖhaliteᚋgraphᚋviewᚐLeaf(ctx context.Context, sel ast.SelectionSet, v *view.Leaf) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "Leaf!")
+		return graphql.Null
+	}
+	return ec._Leaf(ctx, sel, v)
+}
 
 func (ec *executionContext) marshalNPageInfo2haliteᚋgraphᚋviewᚐPageInfo(ctx context.Context, sel ast.SelectionSet, v view.PageInfo) graphql.Marshaler {
 	return ec._PageInfo(ctx, sel, &v)
@@ -15072,6 +16276,20 @@ func (ec *executionContext) marshalOBoolean2ᚖbool(ctx context.Context, sel ast
 	return res
 }
 
+func (ec *executionContext) marshalOCheckpoint2ᚖhaliteᚋgraphᚋviewᚐCheckpoint(ctx context.Context, sel ast.SelectionSet, v *view.Checkpoint) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Checkpoint(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOConsistencyProof2ᚖhaliteᚋgraphᚋviewᚐConsistencyProof(ctx context.Context, sel ast.SelectionSet, v *view.ConsistencyProof) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._ConsistencyProof(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalODateTime2ᚖtimeᚐTime(ctx context.Context, v any) (*time.Time, error) {
 	if v == nil {
 		return nil, nil
@@ -15233,6 +16451,13 @@ func (ec *executionContext) marshalOID2ᚖstring(ctx context.Context, sel ast.Se
 	_ = ctx
 	res := graphql.MarshalID(*v)
 	return res
+}
+
+func (ec *executionContext) marshalOInclusionProof2ᚖhaliteᚋgraphᚋviewᚐInclusionProof(ctx context.Context, sel ast.SelectionSet, v *view.InclusionProof) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._InclusionProof(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*int, error) {

@@ -12,16 +12,26 @@ import (
 //go:generate go tool gqlgen generate
 
 // Generated are entries for the generated way.
-type Generated struct{ all []audit.Entry }
+type Generated struct {
+	all    []audit.Entry
+	proofs []view.Proof
+}
 
-// NewGenerated returns the generated way of all.
-func NewGenerated(all []audit.Entry) *Generated { return &Generated{all} }
+// NewGenerated returns the generated way of all, with a proof of each or none at all.
+func NewGenerated(all []audit.Entry, proofs []view.Proof) *Generated { return &Generated{all, proofs} }
+
+func (g *Generated) proof(i int) *view.Proof {
+	if g.proofs == nil {
+		return nil
+	}
+	return &g.proofs[i]
+}
 
 // Entries are a view of each.
 func (g *Generated) Entries() []view.Entry {
 	out := make([]view.Entry, len(g.all))
 	for i := range g.all {
-		out[i] = view.Entry{Entry: &g.all[i]}
+		out[i] = view.Entry{Entry: &g.all[i], Proof: g.proof(i)}
 	}
 	return out
 }
@@ -30,7 +40,7 @@ func (g *Generated) Entries() []view.Entry {
 func (g *Generated) Edges() []view.Edge {
 	out := make([]view.Edge, len(g.all))
 	for i := range g.all {
-		out[i] = view.Edge{Cursor: string(ids{}.Append(nil, g.all[i].ID)), Node: view.Entry{Entry: &g.all[i]}}
+		out[i] = view.Edge{Cursor: string(ids{}.Append(nil, g.all[i].ID)), Node: view.Entry{Entry: &g.all[i], Proof: g.proof(i)}}
 	}
 	return out
 }
@@ -42,8 +52,8 @@ type Written struct {
 }
 
 // NewWritten returns package view's way of all.
-func NewWritten(all []audit.Entry) *Written {
-	return &Written{view.Entries{All: all}, view.Edges{All: all, Cursors: ids{}}}
+func NewWritten(all []audit.Entry, proofs []view.Proof) *Written {
+	return &Written{view.Entries{All: all, Proofs: proofs}, view.Edges{All: all, Proofs: proofs, Cursors: ids{}}}
 }
 
 // ids stand for cursors.

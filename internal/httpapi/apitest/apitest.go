@@ -23,6 +23,7 @@ import (
 	"github.com/alexedwards/argon2id"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	"golang.org/x/mod/sumdb/note"
 
 	"halite/db"
 	"halite/graph"
@@ -33,11 +34,14 @@ import (
 	"halite/internal/dispatch"
 	"halite/internal/guard"
 	"halite/internal/httpapi"
+	"halite/internal/merkle"
 	"halite/internal/pgtest"
 	"halite/internal/policy"
+	"halite/internal/proof"
 	"halite/internal/retention"
 	"halite/internal/seal"
 	"halite/internal/settings"
+	"halite/internal/tree"
 	"halite/web"
 )
 
@@ -64,6 +68,7 @@ type Options struct {
 	Recorder       func(guard.Recorder) guard.Recorder // what stands before the recorder
 	Changer        func(guard.Changer) guard.Changer
 	Reader         func(audit.Reader) audit.Reader
+	Tree           func(proof.Source) proof.Source
 	GraphQL        func(*guard.Guard) http.Handler // another schema
 }
 
@@ -81,7 +86,11 @@ type Server struct {
 
 	secret []byte
 	ids    map[string]uuid.UUID
+	key    *merkle.Key
 }
+
+// Origin names the log, and the key that signs it.
+const Origin = "example.org/log"
 
 // Start runs a server until the end of the test. Its users are admin, operator,
 // viewer (with the role of that name), gone (an inactive admin) and new (an admin who
@@ -133,13 +142,17 @@ func Start(tb testing.TB, o Options) *Server {
 	if o.Reader != nil {
 		reader = o.Reader(reader)
 	}
+	var hashes proof.Source = s.DB
+	if o.Tree != nil {
+		hashes = o.Tree(hashes)
+	}
 	cursors, err := cursor.New("audit/cursor", s.secret)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	gql, err := graph.NewHandler(&graph.Resolver{
 		Log: reader, Intents: s.DB, Guard: s.Guard, Auth: s.Auth, Directory: s.Directory, Settings: s.Settings, Dispatch: s.Dispatch,
-		Cursors: cursors, Retention: retention.New(retention.Config{Store: s.DB, Disk: retention.UnknownDisk, Logger: pgtest.Quiet}),
+		Cursors: cursors, Retention: retention.New(retention.Config{Store: s.DB, Disk: retention.UnknownDisk, Logger: pgtest.Quiet}), Proofs: hashes,
 	}, pgtest.Quiet)
 	if err != nil {
 		tb.Fatal(err)
@@ -148,7 +161,7 @@ func Start(tb testing.TB, o Options) *Server {
 		gql = o.GraphQL(s.Guard)
 	}
 	h, err := httpapi.New(httpapi.Config{
-		Log: reader, Tree: s.DB, PublicTree: !o.PrivateTree, Guard: s.Guard, Auth: s.Auth, GraphQL: gql, Pages: web.Handler(), Logger: pgtest.Quiet,
+		Log: reader, Tree: hashes, PublicTree: !o.PrivateTree, Guard: s.Guard, Auth: s.Auth, GraphQL: gql, Pages: web.Handler(), Logger: pgtest.Quiet,
 		Health:         func(context.Context) []httpapi.Check { return []httpapi.Check{{Name: "db", Result: "ok"}} },
 		TrustedProxies: o.TrustedProxies, AllowedOrigins: o.AllowedOrigins,
 	})
@@ -159,6 +172,25 @@ func Start(tb testing.TB, o Options) *Server {
 	tb.Cleanup(srv.Close)
 	s.URL = srv.URL
 	return s
+}
+
+// Sign seals and signs all rows that there are. It returns what the signature is checked
+// with, the same at each call.
+func (s *Server) Sign(tb testing.TB) note.Verifier {
+	tb.Helper()
+	if s.key == nil {
+		secret, err := merkle.GenerateKey(rand.Reader, Origin)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if s.key, err = merkle.ParseKey(secret); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	k := tree.New(tree.Config{Store: s.DB, Gate: s.Guard, Logger: pgtest.Quiet, Keys: []*merkle.Key{s.key}})
+	k.Start(tb.Context())
+	k.Stop()
+	return s.key.Verifier()
 }
 
 var passwordHash = sync.OnceValues(func() (string, error) {
