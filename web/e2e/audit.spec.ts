@@ -140,7 +140,7 @@ test('any page, entry and moment is a step away', async ({ audit: page, server }
   await page.locator('.scroller').focus(); // a letter in the field of the page is a letter
   await page.keyboard.press('g');
   const form = page.getByRole('dialog', { name: 'Go to' });
-  await picture(page, 'audit-go-to');
+  await look(page, 'audit-go-to');
   await accessible(page);
   await form.getByLabel('Entry').fill('4,321');
   await page.keyboard.press('Enter');
@@ -226,7 +226,7 @@ test('with the keyboard alone', async ({ audit: page, server }) => {
   await page.keyboard.press('?');
   const help = page.getByRole('dialog', { name: 'Help' });
   await expect(help).toBeVisible();
-  await picture(page, 'audit-help');
+  await look(page, 'audit-help');
   await accessible(page);
   await help.getByLabel('Single keys do something').uncheck();
   await page.keyboard.press('Escape');
@@ -269,7 +269,7 @@ test('a filter is made, shared and cleared', async ({ audit: page, server, brows
   await settled(page);
   const shown = await page.locator('.log .line').evaluateAll((rows) => rows.map((row) => ['action', 'decision'].map((name) => row.querySelector(`.${name}`)!.textContent)));
   for (const [action, decision] of shown) expect([action, decision]).toEqual(['minion.list', '✓ allowed']);
-  await picture(page, 'audit-filter');
+  await look(page, 'audit-filter');
   await accessible(page);
 
   const asked = (await since(server, begin)).filter(({ action }) => action === 'audit.list').at(-1)!;
@@ -349,7 +349,7 @@ test('what no index knows is searched for', async ({ audit: page, server }) => {
   await expect(page.getByRole('status').filter({ hasText: 'has to be searched for' })).toBeVisible();
   await expect(page.locator('.count')).toContainText('of at least');
   expect((await since(server, begin)).filter((row) => row.args?.filter?.text).map((row) => row.args.filter)).toEqual([{ text: 'quentin' }]);
-  await picture(page, 'audit-search');
+  await look(page, 'audit-search');
   await accessible(page);
 
   await page.getByLabel('Resource').fill('minion:web-0?');
@@ -528,6 +528,52 @@ test('an entry shows all that is recorded of it', async ({ audit: page, server, 
     'admin audit.get audit:* ALLOW 200',
     'admin audit.get audit:* ALLOW 404',
   ]);
+});
+
+test('an entry is proven in the browser', async ({ audit: page, server }) => {
+  const verifier = /checked with (\S+)/.exec(server.output.join('\n'))![1]!;
+  const id = await makeUser(server, 'petra', 'viewer', secret);
+  await ask(server, 'mutation Change($id: UUID!) { updateUser(id: $id, input: { displayName: "Pé\\t\\"ra" }) { id } }', { id });
+  await page.getByRole('button', { name: 'Newest' }).click();
+  await page.locator('.line', { hasText: 'user.update' }).filter({ hasText: 'user:petra' }).locator('.resource').click();
+  const proof = page.locator('.proof');
+  // It may take until the next checkpoint.
+  await expect(async () => {
+    await proof.getByRole('button', { name: 'Verify' }).click();
+    await expect(proof.getByRole('status')).toContainText('Sealed', { timeout: 1000 });
+  }).toPass();
+  await expect(proof).toContainText('whose signature was not checked');
+  await proof.getByRole('textbox').fill('no key');
+  await proof.getByRole('button', { name: 'Check' }).click();
+  await expect(proof.getByRole('alert')).toContainText('name+hash+key');
+  await accessible(page);
+  const other = 'example.org/log+4e933303+ATtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop';
+  await proof.getByRole('textbox').fill(other);
+  await proof.getByRole('button', { name: 'Check' }).click();
+  await expect(proof).toContainText('not signed with the key you gave');
+  await proof.getByRole('textbox').fill(verifier);
+  await proof.getByRole('button', { name: 'Check' }).click();
+  await expect(proof).toContainText('✓ Verified');
+  await accessible(page);
+  await proof.scrollIntoViewIfNeeded();
+  await picture(page, 'audit-verified');
+
+  // An answer that was changed on its way, in one letter of the reason.
+  await page.route('/graphql', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: (await response.text()).replace('"reason":"allowed', '"reason":"Allowed') });
+  });
+  const begin = await mark(server);
+  await page.reload();
+  await expect(page.locator('.facts')).toBeVisible();
+  await proof.getByRole('button', { name: 'Verify' }).click();
+  await expect(proof).toContainText('✕ Not verified');
+  await expect(proof).toContainText('not the one that was sealed');
+  await accessible(page);
+  await proof.scrollIntoViewIfNeeded();
+  await picture(page, 'audit-not-verified');
+  // Hashes are for everybody here: asking for a proof leaves no row.
+  expect(lines(await since(server, begin)).sort()).toEqual(['admin audit.get audit:* ALLOW 200', 'admin audit.list audit:* ALLOW 200']);
 });
 
 test('secrets and large numbers are shown as they are recorded', async ({ audit: page }) => {

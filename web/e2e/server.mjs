@@ -16,6 +16,7 @@ const password = 'correct-horse-battery';
  * @property {string} url where it answers, without a trailing slash
  * @property {string} password the password of admin; whoever changes it writes the new one here
  * @property {string} cookie a session of admin, as name=value
+ * @property {string[]} output what the program has said so far, by lines
  * @property {() => Promise<void>} stop ends it and removes its data
  */
 
@@ -51,9 +52,9 @@ export async function startServer(rows = 0) {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const url = await announced(child, ended);
+    const { url, output } = await announced(child, ended);
     await ready(url, AbortSignal.timeout(60_000));
-    return { url, password, cookie: await settle(url), stop };
+    return { url, password, cookie: await settle(url), output, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -98,11 +99,11 @@ async function settle(url) {
 }
 
 /**
- * The address that the program prints.
+ * The address that the program prints, and all that it prints.
  *
  * @param {import('node:child_process').ChildProcessByStdio<null, import('node:stream').Readable, import('node:stream').Readable>} child
  * @param {Promise<unknown[]>} ended
- * @returns {Promise<string>}
+ * @returns {Promise<{ url: string, output: string[] }>}
  */
 function announced(child, ended) {
   /** @type {string[]} */
@@ -113,7 +114,7 @@ function announced(child, ended) {
     createInterface({ input: child.stdout }).on('line', (line) => {
       output.push(line);
       const address = /http:\/\/127\.0\.0\.1:\d+/.exec(line);
-      if (address) resolve(address[0]);
+      if (address) resolve({ url: address[0], output });
     });
     ended.then(([code]) => reject(new Error(`the program ended with ${code}:\n${output.join('\n')}`)), reject);
   });

@@ -8,6 +8,7 @@ import type { Entry } from './documents.ts';
 import { fields, nobody, type Key } from './filter.ts';
 import { number, outcome, sentence } from './format.ts';
 import { pretty } from './json.ts';
+import { Proof } from './Proof.tsx';
 import { useEntry } from './queries.ts';
 import { Decision } from './Table.tsx';
 import { duration, exact, type Zone } from './time.ts';
@@ -26,7 +27,7 @@ interface Props {
 
 /** Everything that is recorded of one entry. */
 export function Drawer({ id, zone, href, onFollow, onUnauthenticated, onClose }: Props) {
-  const { data: entry, error, isPending, refetch } = useEntry(id);
+  const { data, error, isPending, refetch } = useEntry(id);
   const heading = useRef<HTMLHeadingElement>(null);
 
   useEffect(() => heading.current?.focus(), []);
@@ -46,8 +47,8 @@ export function Drawer({ id, zone, href, onFollow, onUnauthenticated, onClose }:
           ✕
         </button>
       </header>
-      {entry ? (
-        <Body entry={entry} zone={zone} href={href} onFollow={onFollow} />
+      {data ? (
+        <Body key={id} {...data} zone={zone} href={href} onFollow={onFollow} onUnauthenticated={onUnauthenticated} />
       ) : isPending && !error ? (
         <p className="quiet">Reading…</p>
       ) : (
@@ -64,7 +65,9 @@ export function Drawer({ id, zone, href, onFollow, onUnauthenticated, onClose }:
   );
 }
 
-function Body({ entry, zone, href, onFollow }: { entry: Entry } & Pick<Props, 'zone' | 'href' | 'onFollow'>) {
+type BodyProps = { entry: Entry; args: string | null } & Pick<Props, 'zone' | 'href' | 'onFollow' | 'onUnauthenticated'>;
+
+function Body({ entry, args, zone, href, onFollow, onUnauthenticated }: BodyProps) {
   const change = changeOf(entry.argsJson);
   const question = entryQuestion(entry.id);
   const failed = entry.resultCode >= 400;
@@ -108,6 +111,7 @@ function Body({ entry, zone, href, onFollow }: { entry: Entry } & Pick<Props, 'z
         <Fact name="Address">{entry.sourceIp}</Fact>
         <Fact name="Client">{entry.userAgent}</Fact>
       </dl>
+      <Proof entry={entry} args={args} onUnauthenticated={onUnauthenticated} />
       {change && (
         <section>
           <h3>Before and after</h3>

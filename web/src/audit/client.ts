@@ -41,9 +41,19 @@ export async function ask<Data, Variables>(
   variables: Variables,
   signal?: AbortSignal,
 ): Promise<Data> {
+  return (await askText(document, variables, signal)).data;
+}
+
+/** As ask, with the text of the answer, in which values stand as the server wrote them. */
+export async function askText<Data, Variables>(
+  document: TadaDocumentNode<Data, Variables>,
+  variables: Variables,
+  signal?: AbortSignal,
+): Promise<{ data: Data; text: string }> {
   const deadline = AbortSignal.timeout(patience);
   let status = 0;
   let answer: Answer<Data>;
+  let body: string;
   try {
     const response = await fetch('/graphql', {
       method: 'POST',
@@ -53,7 +63,8 @@ export async function ask<Data, Variables>(
       signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
     });
     status = response.status;
-    answer = parse(await response.text()) as Answer<Data>;
+    body = await response.text();
+    answer = parse(body) as Answer<Data>;
   } catch (error) {
     signal?.throwIfAborted();
     throw new Failure('UNREACHABLE', status >= 500 || status === 0 ? unreachable : `The server answered ${status} without JSON.`, {});
@@ -61,7 +72,7 @@ export async function ask<Data, Variables>(
   const error = answer.errors?.[0];
   if (error) throw new Failure(error.extensions?.code ?? 'INTERNAL_SERVER_ERROR', error.message, error.extensions);
   if (!answer.data) throw new Failure('UNREACHABLE', `The server answered ${status} without data.`);
-  return answer.data;
+  return { data: answer.data, text: body };
 }
 
 const unreachable = 'The server does not answer.';

@@ -1,8 +1,9 @@
 import { keepPreviousData, QueryClient, useQuery, type UseQueryResult } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import { ask, Failure } from './client.ts';
+import { ask, askText, Failure } from './client.ts';
 import { entryDocument, facetsDocument, listDocument, rightsDocument, statsDocument, type Row } from './documents.ts';
 import { toInput } from './filter.ts';
+import { rawMember } from './rawmember.ts';
 import type { View } from './view.ts';
 
 /**
@@ -83,15 +84,15 @@ export function usePicture({ filter }: View, asOf: string | null) {
   return { stats, facets };
 }
 
-/** One entry, with all that is recorded of it. Entries never change. */
+/** One entry, with all that is recorded of it, and the text of its arguments. Entries never change. */
 export function useEntry(id: string | null) {
   return useQuery({
     queryKey: ['entry', id],
     enabled: id !== null,
     queryFn: async ({ signal }) => {
-      const { auditEntry } = await ask(entryDocument, { id: id! }, signal);
-      if (!auditEntry) throw new Failure('NOT_FOUND', 'There is no such entry.');
-      return auditEntry;
+      const { data, text } = await askText(entryDocument, { id: id! }, signal);
+      if (!data.auditEntry) throw new Failure('NOT_FOUND', 'There is no such entry.');
+      return { entry: data.auditEntry, args: data.auditEntry.argsJson === null ? null : rawMember(text, 'argsJson') };
     },
   });
 }
