@@ -185,6 +185,7 @@ func TestFollowGap(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newServer(t, url, 0)
+	seal(t, s.DB)
 	old := s.open(t, audit.Filter{}, 10)
 	var first int64
 	var ids []int64

@@ -15,12 +15,17 @@ import (
 	"halite/internal/tree"
 )
 
+// seal seals all of the log: what is not sealed is not dropped.
+func seal(t *testing.T, d *db.DB) {
+	t.Helper()
+	k := tree.New(tree.Config{Store: d, Logger: pgtest.Quiet})
+	k.Start(t.Context())
+	k.Stop()
+}
+
 // dropOldest drops the oldest month, and returns the first id that is left.
 func dropOldest(t *testing.T, d *db.DB) int64 {
 	t.Helper()
-	k := tree.New(tree.Config{Store: d, Logger: pgtest.Quiet}) // what is not sealed is not dropped
-	k.Start(t.Context())
-	k.Stop()
 	p, ok, err := d.OldestPartition(t.Context(), 1, time.Now())
 	if err != nil || !ok {
 		t.Fatal(ok, err)
