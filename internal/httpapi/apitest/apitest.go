@@ -33,6 +33,7 @@ import (
 	"halite/internal/dispatch"
 	"halite/internal/guard"
 	"halite/internal/httpapi"
+	"halite/internal/live"
 	"halite/internal/pgtest"
 	"halite/internal/policy"
 	"halite/internal/retention"
@@ -53,9 +54,13 @@ const (
 
 // Options are what tests vary.
 type Options struct {
-	DBURL          string // a database; empty = a fresh one
-	SilentReads    bool   // AUDIT_AUDIT_READS=false
-	Refusals       int    // 0 = many
+	DBURL          string        // a database; empty = a fresh one
+	Beat           time.Duration // how long a stream can be silent; 0 = 15 seconds
+	Patience       time.Duration // how long the client of a stream may take; 0 = 20 seconds
+	ReadTimeout    time.Duration // of a request; 0 = none
+	Recheck        time.Duration // how often a stream looks at its caller again; 0 = 10 seconds
+	SilentReads    bool          // AUDIT_AUDIT_READS=false
+	Refusals       int           // 0 = many
 	SecureCookie   bool
 	TTL            time.Duration // 0 = 8 hours
 	AllowedOrigins []string
@@ -92,6 +97,8 @@ func Start(tb testing.TB, o Options) *Server {
 	}
 	s := &Server{DBURL: o.DBURL, secret: []byte(strings.Repeat("s", 32)), ids: map[string]uuid.UUID{}}
 	s.DB = pgtest.OpenURL(tb, s.DBURL)
+	head := s.DB.WatchHead()
+	tb.Cleanup(head.Stop)
 	recorder := audit.NewRecorder(s.DB, audit.DefaultQueue, pgtest.Quiet)
 	tb.Cleanup(recorder.Stop)
 	sealer, err := seal.New("settings/salt/password", s.secret)
@@ -103,7 +110,7 @@ func Start(tb testing.TB, o Options) *Server {
 	s.Dispatch = dispatch.NewService(s.Settings, s.DB)
 	cfg := guard.Config{
 		Recorder: recorder, Changer: s.DB, Intents: s.DB, Settler: s.Dispatch.Settle, Logger: pgtest.Quiet,
-		AuditReads: !o.SilentReads, Refusals: o.Refusals,
+		AuditReads: !o.SilentReads, Refusals: o.Refusals, Recheck: o.Recheck,
 	}
 	if cfg.Refusals == 0 {
 		cfg.Refusals = 1_000_000
@@ -132,6 +139,7 @@ func Start(tb testing.TB, o Options) *Server {
 	if o.Reader != nil {
 		reader = o.Reader(reader)
 	}
+	feed := live.New(live.Config{Log: reader, Head: head, Beat: o.Beat, Patience: o.Patience})
 	cursors, err := cursor.New("audit/cursor", s.secret)
 	if err != nil {
 		tb.Fatal(err)
@@ -147,14 +155,16 @@ func Start(tb testing.TB, o Options) *Server {
 		gql = o.GraphQL(s.Guard)
 	}
 	h, err := httpapi.New(httpapi.Config{
-		Log: reader, Guard: s.Guard, Auth: s.Auth, GraphQL: gql, Pages: web.Handler(), Logger: pgtest.Quiet,
+		Log: reader, Live: feed, Guard: s.Guard, Auth: s.Auth, GraphQL: gql, Pages: web.Handler(), Logger: pgtest.Quiet,
 		Health:         func(context.Context) []httpapi.Check { return []httpapi.Check{{Name: "db", Result: "ok"}} },
 		TrustedProxies: o.TrustedProxies, AllowedOrigins: o.AllowedOrigins,
 	})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	srv := httptest.NewServer(h)
+	srv := httptest.NewUnstartedServer(h)
+	srv.Config.ReadTimeout = o.ReadTimeout
+	srv.Start()
 	tb.Cleanup(srv.Close)
 	s.URL = srv.URL
 	return s
