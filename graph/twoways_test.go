@@ -24,6 +24,7 @@ import (
 	"halite/graph/view"
 	"halite/internal/audit"
 	"halite/internal/httpapi/apitest"
+	"halite/internal/live"
 	"halite/internal/pgtest"
 )
 
@@ -43,7 +44,7 @@ func (r twoWays) Written(ctx context.Context, limit int64) (*twoways.Written, er
 }
 
 func twoWaysHandler(log audit.Reader) http.Handler {
-	return graph.NewServer(generated.NewExecutableSchema(generated.Config{Resolvers: twoWays{log}}), pgtest.Quiet)
+	return graph.NewServer(generated.NewExecutableSchema(generated.Config{Resolvers: twoWays{log}}), live.New(live.Config{}), pgtest.Quiet)
 }
 
 // kept is a log of given entries.

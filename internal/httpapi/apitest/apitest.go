@@ -78,11 +78,14 @@ type Server struct {
 	DB    *db.DB
 	Guard *guard.Guard
 	Auth  *auth.Service
+	// GraphQL is not what is served with Options.GraphQL.
+	GraphQL *graph.Handler
 	// What follows is not behind the gate here.
 	Directory *directory.Service
 	Settings  *settings.Service
 	Dispatch  *dispatch.Service
 
+	stop   func()
 	secret []byte
 	ids    map[string]uuid.UUID
 }
@@ -145,17 +148,19 @@ func Start(tb testing.TB, o Options) *Server {
 		tb.Fatal(err)
 	}
 	gql, err := graph.NewHandler(&graph.Resolver{
-		Log: reader, Intents: s.DB, Guard: s.Guard, Auth: s.Auth, Directory: s.Directory, Settings: s.Settings, Dispatch: s.Dispatch,
+		Log: reader, Live: feed, Intents: s.DB, Guard: s.Guard, Auth: s.Auth, Directory: s.Directory, Settings: s.Settings, Dispatch: s.Dispatch,
 		Cursors: cursors, Retention: retention.New(retention.Config{Store: s.DB, Disk: retention.UnknownDisk, Logger: pgtest.Quiet}),
 	}, pgtest.Quiet)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	s.GraphQL = gql
+	var served http.Handler = gql
 	if o.GraphQL != nil {
-		gql = o.GraphQL(s.Guard)
+		served = o.GraphQL(s.Guard)
 	}
 	h, err := httpapi.New(httpapi.Config{
-		Log: reader, Live: feed, Guard: s.Guard, Auth: s.Auth, GraphQL: gql, Pages: web.Handler(), Logger: pgtest.Quiet,
+		Log: reader, Live: feed, Guard: s.Guard, Auth: s.Auth, GraphQL: served, Pages: web.Handler(), Logger: pgtest.Quiet,
 		Health:         func(context.Context) []httpapi.Check { return []httpapi.Check{{Name: "db", Result: "ok"}} },
 		TrustedProxies: o.TrustedProxies, AllowedOrigins: o.AllowedOrigins,
 	})
@@ -165,7 +170,12 @@ func Start(tb testing.TB, o Options) *Server {
 	srv := httptest.NewUnstartedServer(h)
 	srv.Config.ReadTimeout = o.ReadTimeout
 	srv.Start()
-	tb.Cleanup(srv.Close)
+	s.stop = sync.OnceFunc(func() {
+		s.Guard.EndStreams()
+		gql.Stop()
+		srv.Close()
+	})
+	tb.Cleanup(s.stop)
 	s.URL = srv.URL
 	return s
 }
@@ -203,6 +213,9 @@ func (s *Server) addUsers(tb testing.TB) {
 		}
 	}
 }
+
+// Stop ends the server as a shutdown does. The database stays open.
+func (s *Server) Stop() { s.stop() }
 
 // ID is a user's id as it is in rows; nobody's is not valid.
 func (s *Server) ID(user string) uuid.NullUUID {
