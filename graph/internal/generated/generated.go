@@ -2022,7 +2022,7 @@ type Subscription {
   and repeats none. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `; recorded as ` + "`" + `audit.stream` + "`" + `.
 
   Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for an ` + "`" + `after` + "`" + ` that the log does not reach, or behind which entries are not kept any more, and for times in
-  the filter; ` + "`" + `RATE_LIMITED` + "`" + ` for more than 4 of a user at once or 64 of the server; ` + "`" + `AUDIT_UNAVAILABLE` + "`" + ` where the log cannot be read.
+  the filter; ` + "`" + `RATE_LIMITED` + "`" + ` for more than 4 of a user at once or 64 of the server.
   """
   auditEntryAdded(
     "Which entries; without it, all. It has no times."
