@@ -61,7 +61,9 @@ func (c *coverage) saw(field string, o outcome) {
 func (c *coverage) check(t *testing.T) {
 	t.Helper()
 	var guarded, free []string
-	for typ, fields := range map[string]ast.FieldList{"Query": c.schema.Query.Fields, "Mutation": c.schema.Mutation.Fields} {
+	for typ, fields := range map[string]ast.FieldList{
+		"Query": c.schema.Query.Fields, "Mutation": c.schema.Mutation.Fields, "Subscription": c.schema.Subscription.Fields,
+	} {
 		for _, f := range fields {
 			name := typ + "." + f.Name
 			switch {

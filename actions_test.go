@@ -24,7 +24,7 @@ func TestActions(t *testing.T) {
 		tell func(*testing.T, *world)
 	}{
 		{"late", lateStory}, // first: it waits most of the time
-		{"log", logStory}, {"users", usersStory}, {"roles", rolesStory}, {"salt", saltStory}, {"settings", settingsStory},
+		{"log", logStory}, {"live", liveStory}, {"users", usersStory}, {"roles", rolesStory}, {"salt", saltStory}, {"settings", settingsStory},
 	}
 	c := newCoverage(t)
 	told := 0
@@ -104,7 +104,13 @@ func (w *world) try(t *testing.T, a action, o outcome) {
 		o.as = "admin"
 	}
 	rows, state, requests := len(w.Rows(t)), w.state(t), len(w.Requests())
-	r := w.Query(t, w.cookies[o.as], strings.ToLower(operation)+" { "+w.named(o.call)+" }", nil)
+	query := strings.ToLower(operation) + " { " + w.named(o.call) + " }"
+	var r apitest.Result
+	if operation == "Subscription" {
+		r = w.firstOf(t, w.cookies[o.as], query)
+	} else {
+		r = w.Query(t, w.cookies[o.as], query, nil)
+	}
 	left := w.since(t, rows)
 	what := fmt.Sprintf("%s, %s: %s", field, o.kind, w.named(o.call))
 
@@ -129,11 +135,15 @@ func (w *world) try(t *testing.T, a action, o outcome) {
 		}
 		want = append(want, e)
 	}
+	sent := ids(want) // before the end of a subscription
+	if operation == "Subscription" && o.code == "" {
+		want = append(want, w.endOf(t, want[0]))
+	}
 	if diff := apitest.Diff(want, left); diff != "" {
 		t.Errorf("%s\nrows: -want +got\n%s", what, diff)
 	}
-	if got := r.Header.Get("X-Audit-Id"); got != ids(want) {
-		t.Errorf("%s\nX-Audit-Id is %q, want %q", what, got, ids(want))
+	if got := r.Header.Get("X-Audit-Id"); got != sent {
+		t.Errorf("%s\nX-Audit-Id is %q, want %q", what, got, sent)
 	}
 	now := w.state(t)
 	switch {

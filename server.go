@@ -27,6 +27,7 @@ import (
 	"halite/internal/every"
 	"halite/internal/guard"
 	"halite/internal/httpapi"
+	"halite/internal/live"
 	"halite/internal/merkle"
 	"halite/internal/retention"
 	"halite/internal/seal"
@@ -164,7 +165,9 @@ func serve(ctx context.Context, c *common, io streams) error {
 	k.tree.Start(ctx)
 	life := newLifecycle(k.guard, logger)
 	k.retention = newRetention(c, k, where, life, logger)
-	handler, err := newHandler(c, k, logger)
+	head := k.store.WatchHead()
+	defer head.Stop()
+	handler, sockets, err := newHandler(c, k, head, logger)
 	if err != nil {
 		return err
 	}
@@ -187,6 +190,8 @@ func serve(ctx context.Context, c *common, io streams) error {
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 	srv.RegisterOnShutdown(k.guard.EndStreams)
+	srv.RegisterOnShutdown(sockets.Close)
+	defer sockets.Stop() // the server knows no more of them
 	stopped := make(chan error, 1)
 	go func() { stopped <- srv.Serve(listener) }()
 	partitions := every.Start(partitionInterval, func(ctx context.Context) {
@@ -231,19 +236,21 @@ func newRetention(c *common, k *core, where place, life *lifecycle, logger *slog
 	})
 }
 
-func newHandler(c *common, k *core, logger *slog.Logger) (http.Handler, error) {
+func newHandler(c *common, k *core, head live.Head, logger *slog.Logger) (http.Handler, *graph.Handler, error) {
+	feed := live.New(live.Config{Log: k.store, Head: head})
 	gql, err := graph.NewHandler(&graph.Resolver{
-		Log: k.store, Intents: k.store, Guard: k.guard, Auth: k.auth, Directory: k.directory, Settings: k.settings, Dispatch: k.dispatch,
+		Log: k.store, Live: feed, Intents: k.store, Guard: k.guard, Auth: k.auth, Directory: k.directory, Settings: k.settings, Dispatch: k.dispatch,
 		Cursors: k.cursors, Retention: k.retention, Proofs: k.store,
 	}, logger)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return httpapi.New(httpapi.Config{
-		Log: k.store, Tree: k.store, PublicTree: c.PublicTree, Guard: k.guard, Auth: k.auth, GraphQL: gql, Pages: web.Handler(), Logger: logger,
+	h, err := httpapi.New(httpapi.Config{
+		Log: k.store, Tree: k.store, Live: feed, PublicTree: c.PublicTree, Guard: k.guard, Auth: k.auth, GraphQL: gql, Pages: web.Handler(), Logger: logger,
 		Health:         func(ctx context.Context) []httpapi.Check { return k.checks(ctx, logger) },
 		TrustedProxies: c.TrustedProxies.prefixes, AllowedOrigins: c.AllowedOrigins,
 	})
+	return h, gql, err
 }
 
 // checks words the health of the server for /readyz, which is open to everybody: what

@@ -50,6 +50,11 @@ func (gt *gate) requirePerm(ctx context.Context, _ any, next graphql.Resolver, a
 		Name: action, Verb: verb, Effect: effect, Success: int(success), Args: recordedArgs(gt.schema, fc.Field.Definition, args),
 		Named: func(ctx context.Context) (string, error) { return gt.resource(ctx, resource, args) },
 	}
+	if graphql.GetOperationContext(ctx).Operation.Operation == ast.Subscription && fc.Object == "Subscription" {
+		value, err := gt.subscribe(ctx, a, next)
+		d.refused = err
+		return value, err
+	}
 	var value any
 	ran := false
 	err := gt.guard.Do(ctx, a, func(ctx context.Context) (err error) {

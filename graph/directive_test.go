@@ -22,6 +22,7 @@ import (
 	"halite/internal/fault"
 	"halite/internal/guard"
 	"halite/internal/httpapi/apitest"
+	"halite/internal/live"
 	"halite/internal/pgtest"
 )
 
@@ -100,7 +101,7 @@ func startProbe(t *testing.T, o apitest.Options) *apitest.Server {
 		if err := graph.CheckGuards(schema.Schema()); err != nil {
 			t.Fatal(err)
 		}
-		return graph.NewServer(schema, pgtest.Quiet)
+		return graph.NewServer(schema, live.New(live.Config{}), pgtest.Quiet)
 	}
 	o.Changer = func(c guard.Changer) guard.Changer { res.store = c.(directory.Store); return c }
 	return apitest.Start(t, o)

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -14,6 +15,11 @@ var (
 	NewServer   = newServer
 	CheckGuards = checkGuards
 )
+
+// SetTimes sets what a WebSocket waits for.
+func (h *Handler) SetTimes(init, ping, idle time.Duration) {
+	h.sockets.init, h.sockets.ping, h.sockets.idle = init, ping, idle
+}
 
 // NewDirective is @requirePerm, for a schema that is given later.
 func NewDirective(g *guard.Guard, names Names) (directive func(context.Context, any, graphql.Resolver, string, string, string, guard.Effect, int64) (any, error), bind func(*ast.Schema)) {

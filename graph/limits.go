@@ -59,6 +59,9 @@ func (limits) MutateOperationContext(ctx context.Context, oc *graphql.OperationC
 	case m.roots > maxRootFields:
 		return refuse(codeRootFields, "The operation selects more than %d fields at its root", maxRootFields)
 	}
+	if err := checkSubscription(oc); err != nil {
+		return err
+	}
 	signedIn := guard.CallerOf(ctx).Principal != nil
 	if m.introspects && !signedIn {
 		return refuse(string(fault.Unauthenticated), "Introspection is for signed-in callers")

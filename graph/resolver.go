@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
@@ -24,6 +23,7 @@ import (
 	"halite/internal/dispatch"
 	"halite/internal/guard"
 	"halite/internal/proof"
+	"halite/internal/live"
 	"halite/internal/retention"
 	"halite/internal/settings"
 )
@@ -33,6 +33,7 @@ import (
 // Resolver holds what the resolvers ask.
 type Resolver struct {
 	Log       audit.Reader
+	Live      *live.Feed
 	Intents   audit.OpenIntents
 	Guard     *guard.Guard
 	Auth      *auth.Service
@@ -44,10 +45,25 @@ type Resolver struct {
 	Proofs    proof.Source
 }
 
-// NewHandler serves GraphQL over HTTP. The caller (package guard) and the session
+// Handler serves GraphQL over HTTP, GraphQL over SSE and graphql-transport-ws.
+type Handler struct {
+	*handler.Server
+	sockets *sockets
+}
+
+// Close tells the clients of WebSockets to come again, elsewhere or later; none begins from
+// now on. It does not wait: a server that ends calls it while others are still answered.
+func (h *Handler) Close() { h.sockets.end() }
+
+// Stop closes the WebSockets and returns when all of them have ended and left their rows. It
+// is called when nothing else is served any more.
+func (h *Handler) Stop() { h.sockets.stop() }
+
+// NewHandler serves GraphQL until Stop. Whoever serves it has looked at the Origin of requests
+// for a WebSocket. The caller (package guard) and the session
 // (package auth) are in the request's context. It fails if the schema guards a field
 // in a way that cannot work, or asks more of a list than that does.
-func NewHandler(r *Resolver, logger *slog.Logger) (http.Handler, error) {
+func NewHandler(r *Resolver, logger *slog.Logger) (*Handler, error) {
 	g := &gate{guard: r.Guard, names: r.Directory}
 	cfg := generated.Config{Resolvers: r}
 	cfg.Directives.RequirePerm = g.requirePerm
@@ -66,12 +82,14 @@ func NewHandler(r *Resolver, logger *slog.Logger) (http.Handler, error) {
 	if err := errors.Join(checkGuards(g.schema), view.CheckSchema(g.schema)); err != nil {
 		return nil, err
 	}
-	return newServer(schema, logger), nil
+	return newServer(schema, r.Live, logger), nil
 }
 
-func newServer(schema graphql.ExecutableSchema, logger *slog.Logger) *handler.Server {
+func newServer(schema graphql.ExecutableSchema, feed *live.Feed, logger *slog.Logger) *Handler {
 	srv := handler.New(schema)
-	srv.AddTransport(transport{})
+	h := &Handler{srv, newSockets(feed.Patience, logger)}
+	srv.AddTransport(h.sockets)
+	srv.AddTransport(transport{beat: feed.Beat, patience: feed.Patience})
 	srv.SetParserTokenLimit(maxTokens)
 	srv.SetQueryCache(lru.New[*ast.QueryDocument](queryCache))
 	srv.SetErrorPresenter(presenter(logger))
@@ -79,7 +97,7 @@ func newServer(schema graphql.ExecutableSchema, logger *slog.Logger) *handler.Se
 	srv.Use(persisted{extension.AutomaticPersistedQuery{Cache: lru.New[string](queryCache)}})
 	srv.Use(limits{})
 	srv.Use(extension.FixedComplexityLimit(maxComplexity))
-	return srv
+	return h
 }
 
 // persisted is automatic persisted queries with a code for each of its errors.

@@ -331,13 +331,22 @@ func (r *queryResolver) Role(ctx context.Context, id uuid.UUID) (*directory.Role
 	return answer(r.Directory.Role(ctx, id))
 }
 
+// AuditEntryAdded is the resolver for the auditEntryAdded field.
+func (r *subscriptionResolver) AuditEntryAdded(ctx context.Context, filter *audit.Filter, after *string) (<-chan *view.Entry, error) {
+	return r.entriesAdded(ctx, filter, after)
+}
+
 // Mutation returns generated.MutationResolver implementation.
 func (r *Resolver) Mutation() generated.MutationResolver { return &mutationResolver{r} }
 
 // Query returns generated.QueryResolver implementation.
 func (r *Resolver) Query() generated.QueryResolver { return &queryResolver{r} }
 
+// Subscription returns generated.SubscriptionResolver implementation.
+func (r *Resolver) Subscription() generated.SubscriptionResolver { return &subscriptionResolver{r} }
+
 type (
-	mutationResolver struct{ *Resolver }
-	queryResolver    struct{ *Resolver }
+	mutationResolver     struct{ *Resolver }
+	queryResolver        struct{ *Resolver }
+	subscriptionResolver struct{ *Resolver }
 )

@@ -8,8 +8,10 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -34,25 +36,33 @@ const codeBadRequest = "BAD_REQUEST"
 // transport is GraphQL over HTTP, POST and GET, where gqlgen's own transports stray
 // from it: a mutation by GET is 405, a request that could not be executed has no
 // `data`, and the status follows the media type that the client accepts. Only JSON
-// bodies are taken: a form can be sent across sites without being asked for.
-type transport struct{}
+// bodies are taken: a form can be sent across sites without being asked for. Who accepts
+// text/event-stream gets GraphQL over SSE.
+type transport struct {
+	beat     time.Duration // how long an event stream can be silent
+	patience time.Duration // how long a client may take for what is sent
+}
 
 var _ graphql.Transport = transport{}
 
 func (transport) Supports(*http.Request) bool { return true }
 
-func (transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	media := negotiate(r.Header.Values("Accept"))
+func (t transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	media := negotiate(r.Header.Values("Accept"), typeGraphQL, typeJSON, typeEvents)
 	if media == "" {
-		reply{typeJSON, http.StatusNotAcceptable}.fail(w, codeBadRequest, "The answer can be "+typeGraphQL+" or "+typeJSON)
+		reply{typeJSON, http.StatusNotAcceptable}.fail(w, codeBadRequest, "The answer can be "+typeGraphQL+", "+typeJSON+" or "+typeEvents)
 		return
+	}
+	plain := media // of what is no stream of events
+	if media == typeEvents {
+		plain = typeJSON
 	}
 	params, problem := readParams(w, r)
 	if problem != nil {
 		if problem.status == http.StatusMethodNotAllowed {
 			w.Header().Set("Allow", "GET, POST")
 		}
-		reply{media, problem.status}.fail(w, codeBadRequest, problem.message)
+		reply{plain, problem.status}.fail(w, codeBadRequest, problem.message)
 		return
 	}
 	start := graphql.Now()
@@ -62,6 +72,10 @@ func (transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 	oc, errs := exec.CreateOperationContext(ctx, params)
 	if len(errs) > 0 {
 		resp := exec.DispatchError(graphql.WithOperationContext(ctx, oc), errs)
+		if media == typeEvents { // a client of the protocol tells of nothing else in detail
+			t.events(w, func() {}).whole(resp)
+			return
+		}
 		status := http.StatusOK
 		if media == typeGraphQL {
 			status = http.StatusBadRequest
@@ -69,9 +83,18 @@ func (transport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphEx
 		reply{media, status}.write(w, nil, resp.Errors)
 		return
 	}
-	if r.Method == http.MethodGet && oc.Operation.Operation != ast.Query {
+	if r.Method == http.MethodGet && oc.Operation.Operation == ast.Mutation {
 		w.Header().Set("Allow", "POST")
-		reply{media, http.StatusMethodNotAllowed}.fail(w, codeBadRequest, "GET serves queries only; send this with POST")
+		reply{plain, http.StatusMethodNotAllowed}.fail(w, codeBadRequest, "GET serves no mutations; send this with POST")
+		return
+	}
+	subscribes := oc.Operation.Operation == ast.Subscription
+	if media == typeEvents || subscribes && negotiate(r.Header.Values("Accept"), typeEvents) == typeEvents {
+		t.serve(w, ctx, exec, oc)
+		return
+	}
+	if subscribes {
+		reply{media, http.StatusNotAcceptable}.fail(w, codeBadRequest, "A subscription is answered as "+typeEvents+", or by the protocol "+protocol)
 		return
 	}
 	responses, ctx := exec.DispatchOperation(withSealed(withDecisions(ctx)), oc)
@@ -126,6 +149,11 @@ func readBody(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, *prob
 		}
 		return nil, &problem{http.StatusBadRequest, "The body could not be read"}
 	}
+	return parseParams(body)
+}
+
+// parseParams reads a request from its JSON.
+func parseParams(body []byte) (*graphql.RawParams, *problem) {
 	var p struct {
 		Query         *string        `json:"query"`
 		OperationName *string        `json:"operationName"`
@@ -171,8 +199,9 @@ func decode(r io.Reader, into any) error {
 	return nil
 }
 
-// negotiate picks the media type of the answer; empty if the client takes neither.
-func negotiate(accept []string) string {
+// negotiate picks the media type of the answer among those offered; empty if the client
+// takes none of them.
+func negotiate(accept []string, offered ...string) string {
 	if len(accept) == 0 {
 		return typeJSON
 	}
@@ -191,11 +220,8 @@ func negotiate(accept []string) string {
 		switch media {
 		case "*/*", "application/*":
 			media = typeJSON
-		case typeGraphQL, typeJSON:
-		default:
-			continue
 		}
-		if q > weight {
+		if q > weight && slices.Contains(offered, media) {
 			best, weight = media, q
 		}
 	}

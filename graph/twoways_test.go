@@ -27,6 +27,7 @@ import (
 	"halite/internal/fault"
 	"halite/internal/httpapi/apitest"
 	"halite/internal/merkle"
+	"halite/internal/live"
 	"halite/internal/pgtest"
 	"halite/internal/proof"
 )
@@ -73,7 +74,7 @@ const unproved = 1000
 func unasked([]audit.Entry) []view.Proof { return nil }
 
 func twoWaysHandler(log audit.Reader, proofs func([]audit.Entry) []view.Proof) http.Handler {
-	return graph.NewServer(generated.NewExecutableSchema(generated.Config{Resolvers: twoWays{log, proofs}}), pgtest.Quiet)
+	return graph.NewServer(generated.NewExecutableSchema(generated.Config{Resolvers: twoWays{log, proofs}}), live.New(live.Config{}), pgtest.Quiet)
 }
 
 // kept is a log of given entries.

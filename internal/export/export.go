@@ -86,7 +86,7 @@ type Writer struct {
 	format Format
 	out    io.Writer
 	sum    hash.Hash
-	hasher merkle.Hasher
+	lines  Lines
 	count  int64
 	buf    []byte
 }
@@ -110,7 +110,7 @@ func (w *Writer) Write(entries []audit.Entry) error {
 		if w.format == CSV {
 			w.buf = appendRow(w.buf, &entries[i])
 		} else {
-			w.buf = append(appendEntry(w.buf, &entries[i], w.hasher.Leaf(&entries[i])), '\n')
+			w.buf = append(w.lines.Append(w.buf, &entries[i]), '\n')
 		}
 	}
 	w.count += int64(len(entries))
@@ -175,6 +175,15 @@ func appendEntry(b []byte, e *audit.Entry, leaf tlog.Hash) []byte {
 	b = jsontext.AppendOptional(append(b, `,"user_agent":`...), e.UserAgent)
 	b = base64.StdEncoding.AppendEncode(append(b, `,"leaf":"`...), leaf[:])
 	return append(b, '"', '}')
+}
+
+// Lines appends entries as the lines of an NDJSON file, without their ends. It is for one
+// goroutine.
+type Lines struct{ hasher merkle.Hasher }
+
+// Append appends e.
+func (l *Lines) Append(b []byte, e *audit.Entry) []byte {
+	return appendEntry(b, e, l.hasher.Leaf(e))
 }
 
 // Range is what an export takes from the log: the entries of a filter among a range of ids.

@@ -2,10 +2,12 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/google/uuid"
 
+	"halite/internal/fault"
 	"halite/internal/policy"
 )
 
@@ -39,6 +41,29 @@ func CallerOf(ctx context.Context) *Caller {
 		return c
 	}
 	return &Caller{Problem: "Not authenticated"}
+}
+
+// Renewed returns the caller as he is now, without rows, for another action on a connection
+// that lasts. The error says that he could not be looked up.
+func (c *Caller) Renewed(ctx context.Context) (*Caller, error) {
+	out := &Caller{
+		Principal: c.Principal, Problem: c.Problem, Name: c.Name, Again: c.Again,
+		RequestID: c.RequestID, SourceIP: c.SourceIP, UserAgent: c.UserAgent,
+	}
+	if c.Again == nil {
+		return out, nil
+	}
+	p, err := c.Again(ctx)
+	f, lost := errors.AsType[*fault.Error](err)
+	switch {
+	case lost:
+		out.Principal, out.Problem, out.Again = nil, f.Message, nil
+	case err != nil:
+		return nil, err
+	default:
+		out.Principal = p
+	}
+	return out, nil
 }
 
 // Rows returns the ids of the rows that the request has left so far, in the order in

@@ -99,6 +99,9 @@ type Config struct {
 	Logger   *slog.Logger
 	// AuditReads false silences allowed reads of the log itself. Denials never.
 	AuditReads bool
+	// Recheck is how often a stream looks whether its caller may still have it; 0 = every ten
+	// seconds.
+	Recheck time.Duration
 	// Refusals is how many refusals without a principal are recorded per minute and
 	// address; beyond it they are turned away before the gate and counted.
 	Refusals int
@@ -117,6 +120,9 @@ type Guard struct {
 
 // New returns a guard. Stop ends what it does in the background.
 func New(cfg Config) *Guard {
+	if cfg.Recheck == 0 {
+		cfg.Recheck = recheckEvery
+	}
 	g := &Guard{Config: cfg, refusals: limit.New(cfg.Refusals, refusalWindow, time.Now)}
 	g.sweeper = every.Start(sweepEvery, func(context.Context) { g.sweep(false) })
 	if g.Intents != nil {
@@ -273,7 +279,7 @@ func (g *Guard) answer(caller *Caller, e audit.Entry, recordErr, outcome error) 
 	}
 	f := *fault.From(outcome)
 	f.AuditID = e.ID
-	if f.Code == fault.Internal {
+	if f.Code == fault.Internal && !errors.Is(outcome, context.Canceled) { // the caller has gone
 		g.Logger.Error("action failed", "audit_id", e.ID, "error", outcome)
 	}
 	return &f

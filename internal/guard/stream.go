@@ -12,7 +12,7 @@ import (
 	"halite/internal/policy"
 )
 
-// recheckEvery is how often a stream looks whether its caller may still have it.
+// recheckEvery is Config.Recheck where nothing else is asked for.
 const recheckEvery = 10 * time.Second
 
 // Stream is an action that goes on after the gate let it through, such as an export. It
@@ -48,7 +48,7 @@ func (g *Guard) Begin(ctx context.Context, a Action, prepare func(context.Contex
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	g.streams.add(s)
 	if s.caller.Again != nil {
-		s.check = every.Start(recheckEvery, s.recheck)
+		s.check = every.Start(g.Recheck, s.recheck)
 	}
 	return s, nil
 }

@@ -68,7 +68,7 @@ func BenchmarkExport(b *testing.B) {
 			n, size := raw()
 			beside := time.Since(start)
 			var peak atomic.Uint64
-			heap := every.Start(20*time.Millisecond, func(context.Context) { peak.Store(max(peak.Load(), live())) })
+			heap := every.Start(20*time.Millisecond, func(context.Context) { peak.Store(max(peak.Load(), liveBytes())) })
 			start = time.Now()
 			got := take(c.path, c.encoding)
 			took := time.Since(start)
@@ -79,8 +79,8 @@ func BenchmarkExport(b *testing.B) {
 	}
 }
 
-// live is how many bytes of objects the heap holds.
-func live() uint64 {
+// liveBytes is how many bytes of objects the heap holds.
+func liveBytes() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()

@@ -16,12 +16,14 @@ import (
 	"halite/internal/fault"
 	"halite/internal/guard"
 	"halite/internal/proof"
+	"halite/internal/live"
 )
 
 // Config is what the routes are made of.
 type Config struct {
 	Log     audit.Reader
 	Tree    proof.Source
+	Live    *live.Feed
 	Guard   *guard.Guard
 	Auth    *auth.Service
 	GraphQL http.Handler // behind authentication
@@ -47,6 +49,7 @@ func New(cfg Config) (http.Handler, error) {
 	mux.Handle("/tlog/checkpoint", only(http.MethodGet, session(http.HandlerFunc(api.checkpoint))))
 	mux.Handle("/tlog/tile/", only(http.MethodGet, session(http.HandlerFunc(api.tile))))
 	mux.HandleFunc("/tlog/", func(w http.ResponseWriter, _ *http.Request) { detail(w, http.StatusNotFound, "Not Found") })
+	mux.Handle(streamPath, only(http.MethodGet, session(http.HandlerFunc(api.stream))))
 	mux.HandleFunc("/api/audit/{$}", withoutSlash)
 	mux.Handle("/api/auth/login", only(http.MethodPost, session(http.HandlerFunc(api.login))))
 	mux.Handle("/api/auth/logout", only(http.MethodPost, session(http.HandlerFunc(api.logout))))
@@ -64,20 +67,39 @@ func New(cfg Config) (http.Handler, error) {
 			return nil, err
 		}
 	}
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		detail(w, http.StatusForbidden, "Cross-origin request refused")
-	}))
-	h := protection.Handler(mux)
+	protection.SetDenyHandler(http.HandlerFunc(crossOrigin))
+	h := protection.Handler(lasting(protection, mux))
 	if len(cfg.AllowedOrigins) > 0 {
 		h = cors.New(cors.Options{
 			AllowedOrigins: cfg.AllowedOrigins, AllowCredentials: true,
 			AllowedMethods: []string{http.MethodGet, http.MethodPost},
-			AllowedHeaders: []string{"Content-Type", "X-Request-Id"},
+			AllowedHeaders: []string{"Content-Type", "X-Request-Id", "Last-Event-ID"},
 			ExposedHeaders: []string{"X-Request-Id", "X-Audit-Id", "Link", "Retry-After"},
 			MaxAge:         600,
 		}).Handler(h)
 	}
 	return api.entered(h), nil
+}
+
+func crossOrigin(w http.ResponseWriter, _ *http.Request) {
+	detail(w, http.StatusForbidden, "Cross-origin request refused")
+}
+
+// lasting holds a GET that makes a connection last to the rules of requests that change
+// something: no answer has to be read for it to take a place, and what comes over a
+// WebSocket can be read from anywhere.
+func lasting(protection *http.CrossOriginProtection, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" || r.URL.Path == streamPath || strings.Contains(r.Header.Get("Accept"), eventStream) {
+			as := *r
+			as.Method = http.MethodPost
+			if protection.Check(&as) != nil {
+				crossOrigin(w, r)
+				return
+			}
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 type api struct {

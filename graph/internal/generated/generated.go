@@ -40,6 +40,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	Mutation() MutationResolver
 	Query() QueryResolver
+	Subscription() SubscriptionResolver
 }
 
 type DirectiveRoot struct {
@@ -324,6 +325,10 @@ type ComplexityRoot struct {
 		UpdatedAt func(childComplexity int) int
 	}
 
+	Subscription struct {
+		AuditEntryAdded func(childComplexity int, filter *audit.Filter, after *string) int
+	}
+
 	User struct {
 		Active             func(childComplexity int) int
 		Builtin            func(childComplexity int) int
@@ -398,6 +403,9 @@ type QueryResolver interface {
 	User(ctx context.Context, id uuid.UUID) (*directory.User, error)
 	Roles(ctx context.Context) ([]directory.Role, error)
 	Role(ctx context.Context, id uuid.UUID) (*directory.Role, error)
+}
+type SubscriptionResolver interface {
+	AuditEntryAdded(ctx context.Context, filter *audit.Filter, after *string) (<-chan *view.Entry, error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -1719,6 +1727,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Settings.UpdatedAt(childComplexity), true
 
+	case "Subscription.auditEntryAdded":
+		if e.ComplexityRoot.Subscription.AuditEntryAdded == nil {
+			break
+		}
+
+		args, err := ec.field_Subscription_auditEntryAdded_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Subscription.AuditEntryAdded(childComplexity, args["filter"].(*audit.Filter), args["after"].(*string)), true
+
 	case "User.isActive":
 		if e.ComplexityRoot.User.Active == nil {
 			break
@@ -1865,6 +1885,23 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			ctx = graphql.WithLazyInputUnmarshalerIndex(ctx, inputUnmarshalers)
 			data := ec._Mutation(ctx, opCtx.Operation.SelectionSet)
 			var buf bytes.Buffer
+			data.MarshalGQL(&buf)
+
+			return &graphql.Response{
+				Data: buf.Bytes(),
+			}
+		}
+	case ast.Subscription:
+		next := ec._Subscription(ctx, opCtx.Operation.SelectionSet)
+
+		var buf bytes.Buffer
+		return func(ctx context.Context) *graphql.Response {
+			buf.Reset()
+			data := next(ctx)
+
+			if data == nil {
+				return nil
+			}
 			data.MarshalGQL(&buf)
 
 			return &graphql.Response{
@@ -2382,6 +2419,27 @@ type Mutation {
     "The permission's id."
     permissionId: UUID!
   ): Boolean @requirePerm(action: "role.permission_remove", verb: "manage_role", resource: "role:{roleId|name}", effect: CHANGE, success: 204)
+}
+
+"""
+What is told as it happens, over the protocol ` + "`" + `graphql-transport-ws` + "`" + ` or by GraphQL over SSE (a request that accepts
+` + "`" + `text/event-stream` + "`" + `). A subscription leaves a row before it begins and another, ` + "`" + `<action>.end` + "`" + `, when it is over. It ends with an error when
+the session or the permission is lost, within ten seconds.
+"""
+type Subscription {
+  """
+  Entries of the audit log, as they are written, oldest first. Whoever begins again behind the last entry that he has seen misses
+  and repeats none. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `; recorded as ` + "`" + `audit.stream` + "`" + `.
+
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for an ` + "`" + `after` + "`" + ` that the log does not reach, or behind which entries are not kept any more, and for times in
+  the filter; ` + "`" + `RATE_LIMITED` + "`" + ` for more than 4 of a user at once or 64 of the server.
+  """
+  auditEntryAdded(
+    "Which entries; without it, all. It has no times."
+    filter: AuditFilter
+    "The id of the entry behind which it begins, or 0; without it, it begins with what is yet to be written."
+    after: ID
+  ): AuditEntry @requirePerm(action: "audit.stream", verb: "view", resource: "audit:*")
 }
 
 "A command for minions."
@@ -4385,6 +4443,28 @@ func (ec *executionContext) field_Query_users_args(ctx context.Context, rawArgs 
 		return nil, err
 	}
 	args["offset"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Subscription_auditEntryAdded_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "filter",
+		func(ctx context.Context, v any) (*audit.Filter, error) {
+			return ec.unmarshalOAuditFilter2ᚖhaliteᚋinternalᚋauditᚐFilter(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["filter"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
 	return args, nil
 }
 
@@ -11067,6 +11147,88 @@ func (ec *executionContext) fieldContext_Settings_updatedAt(_ context.Context, f
 	return graphql.NewScalarFieldContext("Settings", field, true, false, "DateTime")
 }
 
+func (ec *executionContext) _Subscription_auditEntryAdded(ctx context.Context, field graphql.CollectedField) (ret func(ctx context.Context) graphql.Marshaler) {
+	return graphql.ResolveFieldStream(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Subscription_auditEntryAdded(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Subscription().AuditEntryAdded(ctx, fc.Args["filter"].(*audit.Filter), fc.Args["after"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				action, err := ec.unmarshalNString2string(ctx, "audit.stream")
+				if err != nil {
+					var zeroVal *view.Entry
+					return zeroVal, err
+				}
+				verb, err := ec.unmarshalNString2string(ctx, "view")
+				if err != nil {
+					var zeroVal *view.Entry
+					return zeroVal, err
+				}
+				resource, err := ec.unmarshalNString2string(ctx, "audit:*")
+				if err != nil {
+					var zeroVal *view.Entry
+					return zeroVal, err
+				}
+				effect, err := ec.unmarshalNEffect2haliteᚋinternalᚋguardᚐEffect(ctx, "READ")
+				if err != nil {
+					var zeroVal *view.Entry
+					return zeroVal, err
+				}
+				success, err := ec.unmarshalNInt2int64(ctx, 200)
+				if err != nil {
+					var zeroVal *view.Entry
+					return zeroVal, err
+				}
+				if ec.Directives.RequirePerm == nil {
+					var zeroVal *view.Entry
+					return zeroVal, errors.New("directive requirePerm is not implemented")
+				}
+				return ec.Directives.RequirePerm(ctx, nil, directive0, action, verb, resource, effect, success)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *view.Entry) graphql.Marshaler {
+			return ec.marshalOAuditEntry2ᚖhaliteᚋgraphᚋviewᚐEntry(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Subscription_auditEntryAdded(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Subscription",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AuditEntry(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Subscription_auditEntryAdded_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _User_id(ctx context.Context, field graphql.CollectedField, obj *directory.User) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -14876,6 +15038,26 @@ func (ec *executionContext) _Settings(ctx context.Context, sel ast.SelectionSet,
 	}
 
 	return out
+}
+
+var subscriptionImplementors = []string{"Subscription"}
+
+func (ec *executionContext) _Subscription(ctx context.Context, sel ast.SelectionSet) func(ctx context.Context) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, subscriptionImplementors)
+	ctx = graphql.WithFieldContext(ctx, &graphql.FieldContext{
+		Object: "Subscription",
+	})
+	if len(fields) != 1 {
+		graphql.AddErrorf(ctx, "must subscribe to exactly one stream")
+		return nil
+	}
+
+	switch fields[0].Name {
+	case "auditEntryAdded":
+		return ec._Subscription_auditEntryAdded(ctx, fields[0])
+	default:
+		panic("unknown field " + strconv.Quote(fields[0].Name))
+	}
 }
 
 var userImplementors = []string{"User"}

@@ -77,6 +77,12 @@ type SaltSettingsInput struct {
 	Eauth graphql.Omittable[*view.EAuth] `json:"eauth,omitempty"`
 }
 
+// What is told as it happens, over the protocol `graphql-transport-ws` or by GraphQL over SSE (a request that accepts
+// `text/event-stream`). A subscription leaves a row before it begins and another, `<action>.end`, when it is over. It ends with an error when
+// the session or the permission is lost, within ten seconds.
+type Subscription struct {
+}
+
 // What changes of a user. What is absent stays as it is.
 type UpdateUserInput struct {
 	// 255 characters at most; null leaves it.

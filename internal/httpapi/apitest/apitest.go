@@ -35,6 +35,7 @@ import (
 	"halite/internal/guard"
 	"halite/internal/httpapi"
 	"halite/internal/merkle"
+	"halite/internal/live"
 	"halite/internal/pgtest"
 	"halite/internal/policy"
 	"halite/internal/proof"
@@ -57,9 +58,13 @@ const (
 
 // Options are what tests vary.
 type Options struct {
-	DBURL          string // a database; empty = a fresh one
-	SilentReads    bool   // AUDIT_AUDIT_READS=false
-	Refusals       int    // 0 = many
+	DBURL          string        // a database; empty = a fresh one
+	Beat           time.Duration // how long a stream can be silent; 0 = 15 seconds
+	Patience       time.Duration // how long the client of a stream may take; 0 = 20 seconds
+	ReadTimeout    time.Duration // of a request; 0 = none
+	Recheck        time.Duration // how often a stream looks at its caller again; 0 = 10 seconds
+	SilentReads    bool          // AUDIT_AUDIT_READS=false
+	Refusals       int           // 0 = many
 	SecureCookie   bool
 	PrivateTree    bool          // PUBLIC_TREE=false
 	TTL            time.Duration // 0 = 8 hours
@@ -79,11 +84,14 @@ type Server struct {
 	DB    *db.DB
 	Guard *guard.Guard
 	Auth  *auth.Service
+	// GraphQL is not what is served with Options.GraphQL.
+	GraphQL *graph.Handler
 	// What follows is not behind the gate here.
 	Directory *directory.Service
 	Settings  *settings.Service
 	Dispatch  *dispatch.Service
 
+	stop   func()
 	secret []byte
 	ids    map[string]uuid.UUID
 	key    *merkle.Key
@@ -102,6 +110,8 @@ func Start(tb testing.TB, o Options) *Server {
 	}
 	s := &Server{DBURL: o.DBURL, secret: []byte(strings.Repeat("s", 32)), ids: map[string]uuid.UUID{}}
 	s.DB = pgtest.OpenURL(tb, s.DBURL)
+	head := s.DB.WatchHead()
+	tb.Cleanup(head.Stop)
 	recorder := audit.NewRecorder(s.DB, audit.DefaultQueue, pgtest.Quiet)
 	tb.Cleanup(recorder.Stop)
 	sealer, err := seal.New("settings/salt/password", s.secret)
@@ -113,7 +123,7 @@ func Start(tb testing.TB, o Options) *Server {
 	s.Dispatch = dispatch.NewService(s.Settings, s.DB)
 	cfg := guard.Config{
 		Recorder: recorder, Changer: s.DB, Intents: s.DB, Settler: s.Dispatch.Settle, Logger: pgtest.Quiet,
-		AuditReads: !o.SilentReads, Refusals: o.Refusals,
+		AuditReads: !o.SilentReads, Refusals: o.Refusals, Recheck: o.Recheck,
 	}
 	if cfg.Refusals == 0 {
 		cfg.Refusals = 1_000_000
@@ -146,30 +156,40 @@ func Start(tb testing.TB, o Options) *Server {
 	if o.Tree != nil {
 		hashes = o.Tree(hashes)
 	}
+	feed := live.New(live.Config{Log: reader, Head: head, Beat: o.Beat, Patience: o.Patience})
 	cursors, err := cursor.New("audit/cursor", s.secret)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	gql, err := graph.NewHandler(&graph.Resolver{
-		Log: reader, Intents: s.DB, Guard: s.Guard, Auth: s.Auth, Directory: s.Directory, Settings: s.Settings, Dispatch: s.Dispatch,
+		Log: reader, Live: feed, Intents: s.DB, Guard: s.Guard, Auth: s.Auth, Directory: s.Directory, Settings: s.Settings, Dispatch: s.Dispatch,
 		Cursors: cursors, Retention: retention.New(retention.Config{Store: s.DB, Disk: retention.UnknownDisk, Logger: pgtest.Quiet}), Proofs: hashes,
 	}, pgtest.Quiet)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	s.GraphQL = gql
+	var served http.Handler = gql
 	if o.GraphQL != nil {
-		gql = o.GraphQL(s.Guard)
+		served = o.GraphQL(s.Guard)
 	}
 	h, err := httpapi.New(httpapi.Config{
-		Log: reader, Tree: hashes, PublicTree: !o.PrivateTree, Guard: s.Guard, Auth: s.Auth, GraphQL: gql, Pages: web.Handler(), Logger: pgtest.Quiet,
+		Log: reader, Tree: hashes, Live: feed, PublicTree: !o.PrivateTree, Guard: s.Guard, Auth: s.Auth, GraphQL: served, Pages: web.Handler(), Logger: pgtest.Quiet,
 		Health:         func(context.Context) []httpapi.Check { return []httpapi.Check{{Name: "db", Result: "ok"}} },
 		TrustedProxies: o.TrustedProxies, AllowedOrigins: o.AllowedOrigins,
 	})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	srv := httptest.NewServer(h)
-	tb.Cleanup(srv.Close)
+	srv := httptest.NewUnstartedServer(h)
+	srv.Config.ReadTimeout = o.ReadTimeout
+	srv.Start()
+	s.stop = sync.OnceFunc(func() {
+		s.Guard.EndStreams()
+		gql.Stop()
+		srv.Close()
+	})
+	tb.Cleanup(s.stop)
 	s.URL = srv.URL
 	return s
 }
@@ -226,6 +246,9 @@ func (s *Server) addUsers(tb testing.TB) {
 		}
 	}
 }
+
+// Stop ends the server as a shutdown does. The database stays open.
+func (s *Server) Stop() { s.stop() }
 
 // ID is a user's id as it is in rows; nobody's is not valid.
 func (s *Server) ID(user string) uuid.NullUUID {
