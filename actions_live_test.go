@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -70,13 +69,13 @@ func (w *world) firstOf(t *testing.T, cookie, query string) apitest.Result {
 	in := bufio.NewReader(res.Body)
 	for r.Body == "" {
 		line, err := in.ReadString('\n')
-		if data, ok := strings.CutPrefix(line, "data: "); ok || err == io.EOF {
-			r.Body = data
-			if err == io.EOF { // no stream
-				r.Body = line
-			}
-		} else if err != nil {
+		if err != nil {
 			t.Fatal(err)
+		}
+		if data, ok := strings.CutPrefix(line, "data: "); ok {
+			r.Body = data
+		} else if strings.HasPrefix(line, "{") { // no stream
+			r.Body = line
 		}
 	}
 	if err := json.Unmarshal([]byte(r.Body), &r); err != nil {
@@ -100,6 +99,7 @@ func (w *world) endOf(t *testing.T, e audit.Entry) audit.Entry {
 	began := e.ID
 	e.ID++
 	e.Action += ".end"
+	e.Resource = ""
 	e.ResultCode = 499
 	e.Reason = fmt.Sprintf("let through by entry %d", began)
 	var args struct{ Began, Count int64 }

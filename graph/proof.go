@@ -98,7 +98,7 @@ func (r *Resolver) proofs(ctx context.Context, entries []audit.Entry, path ...st
 	if failed(err) {
 		return nil, err
 	}
-	for i := range out {
+	for i := range entries {
 		switch p := &out[i]; {
 		case p.Err != nil:
 		case err != nil:
