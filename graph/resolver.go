@@ -22,8 +22,8 @@ import (
 	"halite/internal/directory"
 	"halite/internal/dispatch"
 	"halite/internal/guard"
-	"halite/internal/proof"
 	"halite/internal/live"
+	"halite/internal/proof"
 	"halite/internal/retention"
 	"halite/internal/settings"
 )

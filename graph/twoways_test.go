@@ -26,8 +26,8 @@ import (
 	"halite/internal/audit"
 	"halite/internal/fault"
 	"halite/internal/httpapi/apitest"
-	"halite/internal/merkle"
 	"halite/internal/live"
+	"halite/internal/merkle"
 	"halite/internal/pgtest"
 	"halite/internal/proof"
 )

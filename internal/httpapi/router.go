@@ -15,8 +15,8 @@ import (
 	"halite/internal/auth"
 	"halite/internal/fault"
 	"halite/internal/guard"
-	"halite/internal/proof"
 	"halite/internal/live"
+	"halite/internal/proof"
 )
 
 // Config is what the routes are made of.
