@@ -51,6 +51,7 @@ export type introspection_types = {
     'SaltTest': { kind: 'OBJECT'; name: 'SaltTest'; fields: { 'detail': { name: 'detail'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; } }; 'minionCount': { name: 'minionCount'; type: { kind: 'SCALAR'; name: 'Int'; ofType: null; } }; 'ok': { name: 'ok'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'Boolean'; ofType: null; }; } }; }; };
     'Settings': { kind: 'OBJECT'; name: 'Settings'; fields: { 'salt': { name: 'salt'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'SaltSettings'; ofType: null; }; } }; 'updatedAt': { name: 'updatedAt'; type: { kind: 'SCALAR'; name: 'DateTime'; ofType: null; } }; }; };
     'String': unknown;
+    'Subscription': { kind: 'OBJECT'; name: 'Subscription'; fields: { 'auditEntryAdded': { name: 'auditEntryAdded'; type: { kind: 'OBJECT'; name: 'AuditEntry'; ofType: null; } }; }; };
     'TargetType': { name: 'TargetType'; enumValues: 'GLOB' | 'LIST' | 'PCRE' | 'GRAIN' | 'NODEGROUP' | 'COMPOUND'; };
     'UUID': unknown;
     'UpdateUserInput': { kind: 'INPUT_OBJECT'; name: 'UpdateUserInput'; isOneOf: false; inputFields: [{ name: 'displayName'; type: { kind: 'SCALAR'; name: 'String'; ofType: null; }; defaultValue: null }, { name: 'email'; type: { kind: 'SCALAR'; name: 'String'; ofType: null; }; defaultValue: null }, { name: 'isActive'; type: { kind: 'SCALAR'; name: 'Boolean'; ofType: null; }; defaultValue: null }]; };
@@ -71,7 +72,7 @@ export type introspection = {
   name: never;
   query: 'Query';
   mutation: 'Mutation';
-  subscription: never;
+  subscription: 'Subscription';
   types: introspection_types;
 };
 
