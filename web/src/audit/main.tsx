@@ -12,7 +12,7 @@ import './states.css';
 import './dialogs.css';
 import './narrow.css';
 import { Page } from './Page.tsx';
-import { client } from './queries.ts';
+import { client } from './asking.ts';
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
