@@ -40,7 +40,7 @@ async function connect(server: Parameters<typeof ask>[0], { url, account }: Salt
 test('a user is made, given a role, refused a bad address, and deleted', async ({ desk: page, server }) => {
   const begin = await mark(server);
   await page.goto('/admin/users');
-  await expect(page.getByRole('row', { name: /admin/ })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'admin', exact: true })).toBeVisible();
   await page.getByRole('button', { name: 'New user…' }).click();
   const form = page.getByRole('form', { name: 'New user' });
   await expect(form.getByLabel('User name')).toBeFocused();
@@ -68,7 +68,7 @@ test('a user is made, given a role, refused a bad address, and deleted', async (
   await page.getByLabel('Another role').selectOption('operator');
   await page.getByRole('button', { name: 'Give', exact: true }).click();
   await expect(said(page)).toContainText('Gave berta the role operator.');
-  await page.getByRole('button', { name: 'Take the role viewer' }).click();
+  await page.getByRole('button', { name: 'Take away the role viewer' }).click();
   await expect(said(page)).toContainText('Took the role viewer from berta.');
   await page.getByLabel('Name to show').fill('Berta B.');
   await page.getByLabel('May sign in').uncheck();
@@ -143,7 +143,7 @@ test('a role is made of pairs, asked about, and deleted', async ({ desk: page, s
   await expect(said(page).getByRole('link')).toHaveCount(0);
 
   await page.getByRole('link', { name: 'keeper' }).click();
-  await page.getByRole('button', { name: 'Take accept on key:web-*' }).click();
+  await page.getByRole('button', { name: 'Take away accept on key:web-*' }).click();
   await expect(said(page)).toContainText('Took accept on key:web-* from keeper.');
   await page.getByRole('button', { name: 'Delete the role…' }).click();
   await page.getByRole('button', { name: 'Delete the role', exact: true }).click();
@@ -436,7 +436,7 @@ test('the server is gone for a while', async ({ desk: page, server, context }) =
 test('nothing is asked again by itself', async ({ desk: page, server, context }) => {
   await page.clock.install();
   await page.goto('/admin/users');
-  await expect(page.getByRole('row', { name: /admin/ })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'admin', exact: true })).toBeVisible();
   const begin = await mark(server);
   await page.clock.runFor('04:00:00');
   const other = await context.newPage();
@@ -447,7 +447,7 @@ test('nothing is asked again by itself', async ({ desk: page, server, context })
   await page.getByRole('link', { name: 'Roles' }).click();
   await expect(page.getByRole('row', { name: /viewer/ })).toBeVisible();
   await page.goBack();
-  await expect(page.getByRole('row', { name: /admin/ })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'admin', exact: true })).toBeVisible();
   expect(lines(await since(server, begin))).toEqual(['admin role.list role:* ALLOW 200']);
 });
 

@@ -174,7 +174,7 @@ function Pairs({ role, mayChange }: { role: Role; mayChange: boolean }) {
             {mayChange && (
               <Button
                 busy={busy}
-                aria-label={`Take ${verb} on ${resourceGlob}`}
+                aria-label={`Take away ${verb} on ${resourceGlob}`}
                 onClick={() =>
                   void act(removePermissionDocument, { roleId: role.id, permissionId: id }, {
                     effect: 'CHANGE',

@@ -143,7 +143,7 @@ function UserRoles({ user, mayChange }: { user: Account; mayChange: boolean }) {
             {mayChange && (
               <Button
                 busy={busy}
-                aria-label={`Take the role ${role.name}`}
+                aria-label={`Take away the role ${role.name}`}
                 onClick={() =>
                   void act(removeUserRoleDocument, { userId: user.id, roleId: role.id }, {
                     effect: 'CHANGE',

@@ -78,7 +78,16 @@ function Said({ outcome }: { outcome: Outcome | null }) {
       {outcome && (
         <p>
           <b>{words[outcome.kind]}</b> {outcome.text}{' '}
-          {outcome.code && <code>{outcome.code}</code>} {outcome.row !== undefined && <>Recorded as <EntryLink id={outcome.row} />.</>}
+          {outcome.code && (
+            <>
+              <code>{outcome.code}</code>{' '}
+            </>
+          )}
+          {outcome.row !== undefined && (
+            <>
+              Recorded as <EntryLink id={outcome.row} />.
+            </>
+          )}
           {outcome.intent && (
             <>
               No entry says so yet: <Link to="/admin/run">see the open intents</Link>.

@@ -89,7 +89,7 @@ export function Answered<Data>({ query, what, needs, children }: Props<Data>) {
         <>
           {children(read.data)}
           <p className="read-at">
-            Read at {clock(read.readAt, 'local')}
+            {query.isFetching ? 'Reading again. What is shown was read at' : 'Read at'} {clock(read.readAt, 'local')}
             {read.row !== undefined && <>, recorded as <EntryLink id={read.row} /></>}.{' '}
             <button type="button" className="plain" onClick={() => void query.refetch()}>Read again</button>
           </p>
