@@ -1,6 +1,6 @@
 import type { Page } from '@playwright/test';
 import { accessible, ask, become, fits, lines, makeUser, mark, questions, since } from './audit.ts';
-import { expect, picture, test as base } from './fixtures.ts';
+import { expect, look, picture, test as base } from './fixtures.ts';
 import { startSalt, type Salt } from './salt.mjs';
 
 // Every journey ends with a look at what it left in the log.
@@ -56,6 +56,7 @@ test('a user is made, given a role, refused a bad address, and deleted', async (
   await form.getByLabel('viewer').check();
   await form.getByRole('button', { name: 'Make the user' }).click();
   await expect(form.getByLabel('E-mail')).toHaveAccessibleDescription('Should be an e-mail address.');
+  await picture(page, 'admin-users');
   await form.getByLabel('E-mail').fill('berta@example.org');
   await accessible(page);
   await form.getByRole('button', { name: 'Make the user' }).click();
@@ -83,10 +84,12 @@ test('a user is made, given a role, refused a bad address, and deleted', async (
   await page.getByRole('button', { name: 'Ask', exact: true }).click();
   await expect(page.locator('.verdict')).toContainText('berta: execute on salt:test.ping denied');
   await accessible(page);
+  await look(page, 'admin-user');
 
   await page.getByRole('button', { name: 'Delete the user…' }).click();
   await expect(page.getByRole('dialog', { name: 'Delete berta?' })).toContainText('What berta did stays in the log');
   await expect(page.getByRole('button', { name: 'Cancel' })).toBeFocused();
+  await look(page, 'admin-delete');
   await page.keyboard.press('Escape');
   await expect(page.getByRole('button', { name: 'Delete the user…' })).toBeFocused();
   await page.getByRole('button', { name: 'Delete the user…' }).click();
@@ -131,6 +134,7 @@ test('a role is made of pairs, asked about, and deleted', async ({ desk: page, s
   await expect(said(page)).toContainText('Gave keeper accept on key:web-*.');
   await expect(page.getByLabel('Verb')).toHaveValue('');
   await accessible(page);
+  await picture(page, 'admin-roles');
   await page.getByRole('link', { name: 'All roles' }).click();
   await expect(page.getByRole('row', { name: /keeper/ })).toContainText('accept on key:web-*');
   await accessible(page);
@@ -188,6 +192,7 @@ test('the settings are tried, saved and tried again', async ({ desk: page, serve
   await page.getByRole('button', { name: 'Test what is stored' }).click();
   await expect(said(page)).toContainText('The connection works');
   await accessible(page);
+  await picture(page, 'admin-settings');
 
   const left = await since(server, begin);
   expect(lines(left)).toEqual([
@@ -224,6 +229,7 @@ test('a command runs, its returns are read, and it is killed', async ({ desk: pa
   await expect(page.getByRole('row', { name: /web1/ })).toContainText('true');
   const jid = new URL(page.url()).searchParams.get('job')!;
   await accessible(page);
+  await picture(page, 'admin-run');
 
   // On every minion it asks first.
   await page.getByLabel('Target', { exact: true }).fill('*');
@@ -273,7 +279,9 @@ test('a lost answer is said to be one', async ({ desk: page, server, salt }) => 
   await expect(said(page)).toContainText('It may or may not have been sent.');
   await expect(said(page)).toContainText('No entry says so yet');
   const jid = /job (\d{20}) runs/.exec((await said(page).textContent())!)![1];
-  await page.getByRole('button', { name: 'Read the open intents' }).click();
+  await said(page).getByRole('link', { name: 'see the open intents' }).click();
+  await expect(page.getByLabel('Target', { exact: true })).toHaveValue('db1');
+  await expect(page.getByRole('region', { name: 'Open intents' })).toBeFocused();
   await expect(page.locator('#intents table')).toContainText(`salt.run salt:test.version job ${jid}`);
   await accessible(page);
   await picture(page, 'admin-unknown');

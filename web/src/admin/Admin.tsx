@@ -96,7 +96,7 @@ function Opened({ owner, held }: { owner: Owner; held: Held }) {
   );
 }
 
-function Shown({ part, one, page }: Place) {
+function Shown({ part, one, page, intents }: Place) {
   switch (part) {
     case 'users':
       return one === null ? <Users page={page} /> : <User key={one} id={one} />;
@@ -105,7 +105,7 @@ function Shown({ part, one, page }: Place) {
     case 'settings':
       return <Settings />;
     case 'run':
-      return <Run job={one} />;
+      return <Run job={one} intents={intents} />;
     case 'keys':
       return <Keys />;
     default:

@@ -25,7 +25,7 @@ interface Sent {
 }
 
 /** Sends commands, and shows what came of one. */
-export function Run({ job }: { job: string | null }) {
+export function Run({ job, intents }: { job: string | null; intents: boolean }) {
   const desk = useDesk();
   const [sent, setSent] = useState<Sent | null>(null);
   return (
@@ -33,7 +33,7 @@ export function Run({ job }: { job: string | null }) {
       {desk.may('execute', 'salt') ? <Command onSent={setSent} /> : <p className="quiet">Running a command needs the permission execute on salt:*, or on some functions.</p>}
       {job !== null && <Job key={job} jid={job} minions={sent?.jid === job ? sent.minions : null} />}
       <Jobs />
-      <Intents />
+      <Intents open={intents} />
     </>
   );
 }

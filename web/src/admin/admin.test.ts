@@ -21,10 +21,11 @@ test('an address holds a place', () => {
   const id = '71a6fc71-b360-58f1-ad61-72e1fda73f25';
   const jid = '20260102030405678901';
   for (const [address, place] of Object.entries({
-    '/admin': { part: null, one: null, page: 1 },
-    '/admin/users?page=3': { part: 'users', one: null, page: 3 },
-    [`/admin/roles?id=${id}`]: { part: 'roles', one: id, page: 1 },
-    [`/admin/run?job=${jid}`]: { part: 'run', one: jid, page: 1 },
+    '/admin': { part: null, one: null, page: 1, intents: false },
+    '/admin/users?page=3': { part: 'users', one: null, page: 3, intents: false },
+    [`/admin/roles?id=${id}`]: { part: 'roles', one: id, page: 1, intents: false },
+    [`/admin/run?job=${jid}`]: { part: 'run', one: jid, page: 1, intents: false },
+    '/admin/run?intents=open': { part: 'run', one: null, page: 1, intents: true },
   } as const)) {
     const { pathname, search } = new URL(address, 'http://localhost');
     expect(readPlace(pathname, search)).toEqual(place);
@@ -34,9 +35,9 @@ test('an address holds a place', () => {
 
 test('what an address should not hold is left out', () => {
   for (const search of ['?id=1', '?id=%00', '?job=1', '?page=0', '?page=-1', '?page=1.5', '?page=x', '?page=1e300']) {
-    expect(readPlace('/admin/users', search)).toEqual({ part: 'users', one: null, page: 1 });
+    expect(readPlace('/admin/users', search)).toEqual({ part: 'users', one: null, page: 1, intents: false });
   }
-  expect(readPlace('/admin/none', '')).toEqual({ part: null, one: null, page: 1 });
+  expect(readPlace('/admin/none', '')).toEqual({ part: null, one: null, page: 1, intents: false });
 });
 
 test('what may be allowed is offered, and nothing else', () => {

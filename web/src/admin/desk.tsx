@@ -7,7 +7,7 @@ import type { Held } from './documents.ts';
 import { may } from './held.ts';
 import { faultOf, tell, type Effect, type Fault, type Outcome } from './outcome.ts';
 import { EntryLink, Link } from './parts.tsx';
-import type { Part } from './place.ts';
+import { writePlace, type Part } from './place.ts';
 
 /** What is asked before something that cannot be taken back. */
 interface Question {
@@ -90,7 +90,7 @@ function Said({ outcome }: { outcome: Outcome | null }) {
           )}
           {outcome.intent && (
             <>
-              No entry says so yet: <Link to="/admin/run">see the open intents</Link>.
+              No entry says so yet: <Link to={writePlace({ part: 'run', intents: true })}>see the open intents</Link>.
             </>
           )}
         </p>

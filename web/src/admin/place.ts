@@ -11,6 +11,8 @@ export interface Place {
   one: string | null;
   /** Which page of a list, from 1. */
   page: number;
+  /** Whether the open intents are shown at once. */
+  intents: boolean;
 }
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -27,14 +29,16 @@ export function readPlace(pathname: string, search: string): Place {
     part,
     one: (part === 'run' ? jid : uuid).test(named) ? named : null,
     page: Number.isSafeInteger(page) && page > 0 && page < 1e7 ? page : 1,
+    intents: part === 'run' && query.has('intents'),
   };
 }
 
 /** The address of a place. */
-export function writePlace({ part, one, page }: Partial<Place>): string {
+export function writePlace({ part, one, page, intents }: Partial<Place>): string {
   const query = new URLSearchParams();
   if (one) query.set(part === 'run' ? 'job' : 'id', one);
   if (page && page > 1) query.set('page', String(page));
+  if (intents) query.set('intents', 'open');
   const text = query.toString();
   return `/admin${part ? `/${part}` : ''}${text && `?${text}`}`;
 }
