@@ -49,7 +49,7 @@ test('a user is made, given a role, refused a bad address, and deleted', async (
   await form.getByRole('button', { name: 'Make the user' }).click();
   await expect(form.getByLabel('User name')).toHaveAccessibleDescription(/Username already exists/);
   await expect(form.getByLabel('User name')).toBeFocused();
-  await expect(said(page)).toContainText('Refused Not done: Username already exists. CONFLICT Recorded as entry');
+  await expect(said(page)).toContainText('Not done Username already exists. CONFLICT Recorded as entry');
 
   await form.getByLabel('User name').fill('berta');
   await form.getByLabel('E-mail').fill('nonsense');
@@ -179,10 +179,10 @@ test('the settings are tried, saved and tried again', async ({ desk: page, serve
   await expect(page.getByLabel('Password of the account')).toHaveAccessibleDescription(/Type the password/);
   await page.getByLabel('Password of the account').fill('wrong-password');
   await page.getByRole('button', { name: 'Test what is typed' }).click();
-  await expect(said(page)).toContainText('Failed No connection: auth failed');
+  await expect(said(page)).toContainText('Answer No connection: auth failed');
   await page.getByLabel('Password of the account').fill(salt.account.password);
   await page.getByRole('button', { name: 'Test what is typed' }).click();
-  await expect(said(page)).toContainText('Done The connection works: logged in. 3 minions are present. Recorded as entry');
+  await expect(said(page)).toContainText('Answer The connection works: logged in. 3 minions are present. Recorded as entry');
   await page.getByRole('button', { name: 'Save' }).click();
   await expect(said(page)).toContainText('Saved the settings.');
   await expect(page.getByLabel('Password of the account')).toHaveValue('');
@@ -292,6 +292,19 @@ test('a lost answer is said to be one', async ({ desk: page, server, salt }) => 
   expect(openIntents).toEqual([{ saltJid: jid }]);
 });
 
+test('without a connection to Salt the keys say so', async ({ desk: page, server }) => {
+  await ask(server, 'mutation { updateSaltSettings(input: { url: null }) { updatedAt } }');
+  const begin = await mark(server);
+  await page.goto('/admin/keys');
+  await expect(page.getByRole('alert')).toContainText('Salt is not configured: the settings need url, username and password. SALT_UNAVAILABLE');
+  const left = await since(server, begin);
+  expect(lines(left)).toEqual(['admin key.list key:* ALLOW 503']);
+  await expect(page.getByRole('alert').getByRole('link', { name: /^entry/ })).toHaveAttribute('href', `/audit/${left[0]!.id}`);
+  await accessible(page);
+  await page.getByRole('alert').getByRole('link', { name: 'Settings' }).click();
+  await expect(page.getByLabel('URL of salt-api')).toBeVisible();
+});
+
 test('keys are accepted, rejected and deleted by the keyboard alone', async ({ desk: page, server, salt }) => {
   await connect(server, salt);
   const begin = await mark(server);
@@ -360,7 +373,7 @@ test('what is missing is said, and nothing that would be refused is offered', as
   await page.getByLabel('Target', { exact: true }).fill('web1');
   await page.getByLabel('Function').fill('cmd.run');
   await page.getByRole('button', { name: 'Run', exact: true }).click();
-  await expect(said(page)).toContainText('Refused Not done: it needs the permission execute on salt:cmd.run, which you do not hold. FORBIDDEN Recorded as entry');
+  await expect(said(page)).toContainText('Refused It needs the permission execute on salt:cmd.run, which you do not hold. FORBIDDEN Recorded as entry');
   const denied = await row(page);
 
   const left = await since(server, begin);
@@ -391,14 +404,33 @@ test('a session ends in the middle of a form, and the form is there after it', a
   await page.getByLabel('Password', { exact: true }).fill(server.password);
   await page.keyboard.press('Enter');
   await expect(page.getByRole('dialog')).toHaveCount(0);
-  await expect(said(page)).toContainText('Not done: your session had ended. Sign in, and do it again. UNAUTHENTICATED Recorded as entry');
+  await expect(said(page)).toContainText('Refused Your session had ended. Sign in, and do it again. UNAUTHENTICATED Recorded as entry');
   await expect(page.getByLabel('Name', { exact: true })).toHaveValue('late');
   await page.getByRole('button', { name: 'Make the role' }).click();
   await expect(said(page)).toContainText('Made the role late.');
+
+  // So it is with what is read: it is there as soon as somebody is.
+  await context.clearCookies();
+  await page.goto('/admin/roles');
+  await page.getByLabel('User name').fill('admin');
+  await page.getByLabel('Password', { exact: true }).fill(server.password);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('link', { name: 'late', exact: true })).toBeVisible();
+  await context.clearCookies();
+  await page.getByRole('button', { name: 'Read again' }).click();
+  await page.getByLabel('Password', { exact: true }).fill(server.password);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('dialog')).toHaveCount(0);
+  await expect(page.getByRole('link', { name: 'late', exact: true })).toBeVisible();
   expect(lines(await since(server, begin))).toEqual([
     'nobody role.create role:late DENY 401',
     'admin auth.login user:admin ALLOW 200',
     'admin role.create role:late ALLOW 201',
+    'admin auth.login user:admin ALLOW 200',
+    'admin role.list role:* ALLOW 200',
+    'nobody role.list role:* DENY 401',
+    'admin auth.login user:admin ALLOW 200',
+    'admin role.list role:* ALLOW 200',
   ]);
 });
 

@@ -32,7 +32,7 @@ export function Ask({ about }: { about?: { id: string; username: string } }) {
             done: ({ can }) => {
               if (!can) return 'The server said nothing.';
               setVerdict({ question: `${name}: ${verb} on ${resource}`, ...can });
-              return `${name} ${can.allowed ? 'may' : 'may not'} ${verb} on ${resource}: ${can.reason}.`;
+              return { kind: 'answer', text: `${name} ${can.allowed ? 'may' : 'may not'} ${verb} on ${resource}: ${can.reason}.` };
             },
           });
         }}

@@ -27,10 +27,10 @@ export function Settings() {
 
 /** What came of a test, in words. */
 function tested(test: SaltTest | null) {
-  if (!test) return { kind: 'failed', text: 'The server said nothing.' } as const;
-  if (!test.ok) return { kind: 'failed', text: `No connection: ${test.detail}.` } as const;
+  if (!test) return { kind: 'answer', text: 'The server said nothing.' } as const;
+  if (!test.ok) return { kind: 'answer', text: `No connection: ${test.detail}.` } as const;
   const minions = test.minionCount === null ? 'The minions could not be counted' : `${count(test.minionCount, 'minion is', 'minions are')} present`;
-  return { kind: 'done', text: `The connection works: ${test.detail}. ${minions}.` } as const;
+  return { kind: 'answer', text: `The connection works: ${test.detail}. ${minions}.` } as const;
 }
 
 function Salt({ stored: { salt, updatedAt } }: { stored: Stored }) {

@@ -73,13 +73,13 @@ test('a failure says whether something was done', () => {
   expect(tell(lost, 'OUTSIDE', '')).toMatchObject({ kind: 'unknown', intent: true });
   expect(tell(lost, 'CHANGE', '').text).toMatch(/^The server does not answer\. It may or may not have been done: if it was, the log has its entry\./);
   expect(tell(lost, 'CHANGE', '').intent).toBeUndefined();
-  expect(tell(lost, 'ASK', '')).toMatchObject({ kind: 'refused', text: 'Not done: The server does not answer.' });
+  expect(tell(lost, 'ASK', '')).toMatchObject({ kind: 'failed', text: 'The server does not answer.' });
   const refused = new Failure('SALT_UNAVAILABLE', 'salt-api: unreachable: x', { auditId: '7' });
-  expect(tell(refused, 'OUTSIDE', '')).toEqual({ kind: 'refused', text: 'Not done: salt-api: unreachable: x.', code: 'SALT_UNAVAILABLE', row: '7' });
+  expect(tell(refused, 'OUTSIDE', '')).toEqual({ kind: 'failed', text: 'salt-api: unreachable: x.', code: 'SALT_UNAVAILABLE', row: '7' });
   expect(tell(new Failure('FORBIDDEN', 'Forbidden', { auditId: '8' }), 'CHANGE', 'accept on key:a')).toEqual({
-    kind: 'refused', text: 'Not done: it needs the permission accept on key:a, which you do not hold.', code: 'FORBIDDEN', row: '8',
+    kind: 'refused', text: 'It needs the permission accept on key:a, which you do not hold.', code: 'FORBIDDEN', row: '8',
   });
-  expect(tell(new Failure('RATE_LIMITED', 'Too many', { retryAfter: 3 }), 'CHANGE', '').text).toBe('Not done: Too many. Try again in 3 seconds.');
+  expect(tell(new Failure('RATE_LIMITED', 'Too many', { retryAfter: 3 }), 'CHANGE', '').text).toBe('Too many. Try again in 3 seconds.');
 });
 
 test('a fault stands at its field', () => {

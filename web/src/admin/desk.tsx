@@ -1,5 +1,6 @@
 import type { TadaDocumentNode } from 'gql.tada';
 import { createContext, useContext, useEffect, useRef, useState, type ReactNode } from 'react';
+import { createPortal } from 'react-dom';
 import { askText, Failure } from '../audit/client.ts';
 import { Dialog } from '../Dialog.tsx';
 import type { Owner } from '../Shell.tsx';
@@ -52,20 +53,22 @@ export function DeskOf({ owner, held, part, children }: { owner: Owner; held: He
     <Context value={desk}>
       <Said outcome={outcome} />
       {children}
-      {open && (
-        <Dialog title={open.title} onClose={() => close(false)}>
-          <p>{open.text}</p>
-          <div className="buttons">
-            <button type="button" data-autofocus onClick={() => close(false)}>Cancel</button>
-            <button type="button" className="danger" onClick={() => close(true)}>{open.yes}</button>
-          </div>
-        </Dialog>
-      )}
+      {open &&
+        createPortal(
+          <Dialog title={open.title} onClose={() => close(false)}>
+            <p>{open.text}</p>
+            <div className="buttons">
+              <button type="button" data-autofocus onClick={() => close(false)}>Cancel</button>
+              <button type="button" className="danger" onClick={() => close(true)}>{open.yes}</button>
+            </div>
+          </Dialog>,
+          document.body,
+        )}
     </Context>
   );
 }
 
-const words = { done: 'Done', failed: 'Failed', nothing: 'Nothing to do', refused: 'Refused', unknown: 'Outcome unknown' };
+const words = { done: 'Done', answer: 'Answer', failed: 'Not done', nothing: 'Nothing to do', refused: 'Refused', unknown: 'Outcome unknown' };
 
 /** What came of the last action. It takes the focus if the action took away what had it. */
 function Said({ outcome }: { outcome: Outcome | null }) {

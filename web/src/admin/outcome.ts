@@ -3,9 +3,9 @@ import { Failure } from '../audit/client.ts';
 /** How an action and its row are tied together, in the schema's words; ASK changes nothing. */
 export type Effect = 'ASK' | 'CHANGE' | 'OUTSIDE';
 
-/** What came of an action, to be said. */
+/** What came of an action, to be said. Refused: for want of a permission or a session; failed: for another reason. */
 export interface Outcome {
-  kind: 'done' | 'failed' | 'nothing' | 'refused' | 'unknown';
+  kind: 'done' | 'answer' | 'failed' | 'nothing' | 'refused' | 'unknown';
   text: string;
   code?: string;
   /** The row that it left. */
@@ -34,10 +34,10 @@ export function tell(error: unknown, effect: Effect, needs: string): Outcome {
   if ((failure.outcomeUnknown || lost) && effect === 'CHANGE') {
     return { kind: 'unknown', text: `${message} It may or may not have been done: if it was, the log has its entry. Read again to see.`, ...about };
   }
-  if (code === 'UNAUTHENTICATED') return { kind: 'refused', text: 'Not done: your session had ended. Sign in, and do it again.', ...about };
-  if (code === 'FORBIDDEN' && failure.message === 'Forbidden') return { kind: 'refused', text: `Not done: it needs the permission ${needs}, which you do not hold.`, ...about };
+  if (code === 'UNAUTHENTICATED') return { kind: 'refused', text: 'Your session had ended. Sign in, and do it again.', ...about };
+  if (code === 'FORBIDDEN' && failure.message === 'Forbidden') return { kind: 'refused', text: `It needs the permission ${needs}, which you do not hold.`, ...about };
   const again = failure.retryAfter === undefined ? '' : ` Try again in ${failure.retryAfter} seconds.`;
-  return { kind: 'refused', text: `Not done: ${message}${again}`, ...about };
+  return { kind: code === 'FORBIDDEN' ? 'refused' : 'failed', text: `${message}${again}`, ...about };
 }
 
 /** A fault of one field of a form. */
