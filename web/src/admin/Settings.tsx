@@ -6,11 +6,11 @@ import { Button, Check, Field, Form, Text } from './parts.tsx';
 import { amend, Answered, useRead } from './reading.tsx';
 
 const backends: [EAuth, string][] = [
-  ['PAM', 'pam: accounts of the master’s system'],
-  ['SHAREDSECRET', 'sharedsecret: one password for everybody'],
+  ['PAM', 'pam: the master’s own accounts'],
+  ['SHAREDSECRET', 'sharedsecret: one for everybody'],
   ['LDAP', 'ldap: a directory server'],
-  ['FILE', 'file: names and passwords in a file'],
-  ['AUTO', 'auto: whatever the master takes first'],
+  ['FILE', 'file: a file of passwords'],
+  ['AUTO', 'auto: what the master takes'],
 ];
 
 const needs = 'edit on settings:salt';
