@@ -145,6 +145,13 @@ test('a role is made of pairs, asked about, and deleted', async ({ desk: page, s
   await page.getByRole('button', { name: 'Ask', exact: true }).click();
   await expect(page.locator('.verdict')).toContainText('admin: accept on key:web-1 allowed');
   await expect(said(page).getByRole('link')).toHaveCount(0);
+  await makeUser(server, 'wanda', 'viewer', secret);
+  const asked = await mark(server);
+  await page.getByRole('button', { name: 'About somebody else…' }).click();
+  await page.getByLabel('User', { exact: true }).selectOption('wanda');
+  await page.getByRole('button', { name: 'Ask', exact: true }).click();
+  await expect(page.locator('.verdict')).toContainText('wanda: accept on key:web-1 denied');
+  expect(lines(await since(server, asked))).toEqual(['admin user.list user:* ALLOW 200', 'admin policy.explain user:wanda ALLOW 200']);
 
   await page.getByRole('link', { name: 'keeper' }).click();
   await page.getByRole('button', { name: 'Take away accept on key:web-*' }).click();
@@ -154,12 +161,13 @@ test('a role is made of pairs, asked about, and deleted', async ({ desk: page, s
   await expect(said(page)).toContainText('Deleted the role keeper.');
   const last = await row(page);
 
-  const left = await since(server, begin);
+  const left = (await since(server, begin)).filter(({ action }) => action.startsWith('role.'));
   expect(lines(left)).toEqual([
     'admin role.list role:* ALLOW 200',
     'admin role.create role:keeper ALLOW 201',
     'admin role.permission_add role:keeper ALLOW 422',
     'admin role.permission_add role:keeper ALLOW 201',
+    'admin role.list role:* ALLOW 200', // of the test itself, which makes wanda
     'admin role.permission_remove role:keeper ALLOW 204',
     'admin role.delete role:keeper ALLOW 204',
   ]);
@@ -471,6 +479,30 @@ test('the server is gone for a while', async ({ desk: page, server, context }) =
   await page.getByRole('button', { name: 'Try now' }).click();
   await expect(page.getByRole('alert')).toHaveCount(0);
   expect(lines(await since(server, begin))).toEqual(['admin role.list role:* ALLOW 200']);
+});
+
+test('more users than a page holds are turned over', async ({ desk: page, server }) => {
+  const { users } = await ask(server, '{ users { total } }');
+  for (let n = users.total; n < 53; n++) await makeUser(server, `zoe${String(n).padStart(3, '0')}`, 'viewer', secret);
+  await page.goto('/admin/users');
+  await expect(page.getByText('Page 1 of 2')).toBeVisible();
+  await expect(page.locator('tbody tr')).toHaveCount(50);
+  const begin = await mark(server);
+  await page.getByRole('link', { name: 'Next' }).click();
+  await expect(page.locator('tbody tr')).toHaveCount(3);
+  await page.getByRole('link', { name: 'zoe052' }).click();
+  await expect(page.getByRole('heading', { name: 'zoe052', exact: true })).toBeVisible();
+  await page.goBack();
+  await expect(page).toHaveURL(/\/admin\/users\?page=2$/);
+  await expect(page.locator('tbody tr')).toHaveCount(3);
+  const left = lines(await since(server, begin));
+  // The list knows the user already; the roles are asked for, to give him others.
+  expect(left.filter((line) => !line.includes('role.list'))).toEqual(['admin user.list user:* ALLOW 200']);
+  // A link to a user asks for him alone.
+  await page.getByRole('link', { name: 'zoe052' }).click();
+  await page.reload();
+  await expect(page.getByRole('heading', { name: 'zoe052', exact: true })).toBeVisible();
+  expect(lines(await since(server, begin))).toContain('admin user.get user:zoe052 ALLOW 200');
 });
 
 test('nothing is asked again by itself', async ({ desk: page, server, context }) => {
