@@ -63,7 +63,7 @@ func (g *greeting) print(addr net.Addr, health db.Health) error {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "halite %s\n\n  Log        %s/audit\n  GraphiQL   %s/graphiql\n  GraphQL    %s/graphql\n  REST       %s/api/audit\n\n", version(), base, base, base, base)
+	fmt.Fprintf(&b, "halite %s\n\n  Log        %s/audit\n  Admin      %s/admin\n  GraphiQL   %s/graphiql\n  GraphQL    %s/graphql\n  REST       %s/api/audit\n\n", version(), base, base, base, base, base)
 	fmt.Fprintf(&b, "  %s\n", g.signIn)
 	if g.where.dataDir != "" {
 		fmt.Fprintf(&b, "  The log is kept in %s\n", g.where.dataDir)
