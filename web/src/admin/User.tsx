@@ -44,7 +44,7 @@ export function User({ id }: { id: string }) {
       <p>
         <Link to="/admin/users">All users</Link>
       </p>
-      <Answered query={query} what="this user" needs="view on user:…">
+      <Answered query={query} what="this user" needs="view on user:<name>">
         {({ user }) => user && <Of user={user} />}
       </Answered>
     </>
