@@ -174,9 +174,26 @@ func TestMetrics(t *testing.T) {
 	if age := after["halite_log_oldest_entry_age_seconds"]; age < 0 || age > patience.Seconds() {
 		t.Errorf("the oldest entry is %v s old", age)
 	}
+	ours := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (halite_\S+)`).FindAllStringSubmatch(text, -1) {
+		ours[m[1]] = true
+	}
+	if len(ours) < 30 {
+		t.Errorf("only %d metrics", len(ours))
+	}
 	for _, name := range []string{"mallory", "admin", "audit.list", "127.0.0.1"} {
 		if strings.Contains(text, name) {
 			t.Errorf("it tells of %q:\n%s", name, text)
+		}
+	}
+
+	manual, err := os.ReadFile("docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range ours {
+		if !strings.Contains(string(manual), "`"+name) {
+			t.Errorf("docs/operations.md does not say what %s is", name)
 		}
 	}
 
