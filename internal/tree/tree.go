@@ -223,11 +223,12 @@ func (k *Keeper) hold(ctx context.Context) (bool, error) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.holds = time.Time{}
-	if held {
-		k.leased, k.holds = now.Add(leaseTTL/2), now.Add(leaseTTL)
+	if !held { // who holds it checks: what was found here before is not for this server to know any more
+		k.holds, k.found = time.Time{}, nil
+		return false, nil
 	}
-	return held, nil
+	k.leased, k.holds = now.Add(leaseTTL/2), now.Add(leaseTTL)
+	return true, nil
 }
 
 func (k *Keeper) failed(what string, err error) {
