@@ -62,6 +62,9 @@ func New(cfg Config) *Feed {
 	return &Feed{Config: cfg, seats: limit.NewSeats(MaxStreams, MaxPerUser)}
 }
 
+// Streams says how many there are now, and how many there may be.
+func (d *Feed) Streams() (n, limit int) { return d.seats.Taken() }
+
 // Stream is one reader's place in the feed.
 type Stream struct {
 	feed   *Feed
