@@ -90,6 +90,7 @@ func TestDeafReaders(t *testing.T) { // alone: it measures memory
 	const writers, each, size = 16, 150, 30 << 10 // 72 MB
 	const each200 = 200 * size                    // bytes of entries that a stream reads at a time
 	s := apitest.Start(t, apitest.Options{SilentReads: true, Patience: time.Hour})
+	s.GraphQL.SetTimes(time.Hour, time.Hour, time.Hour) // nor found out by a ping
 	cookie := s.Cookie(t, "admin")
 	before := liveBytes()
 	var hangUp []func()
