@@ -202,8 +202,10 @@ func serve(ctx context.Context, c *common, io streams) error {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
-	srv.RegisterOnShutdown(k.guard.EndStreams)
-	srv.RegisterOnShutdown(sockets.Close)
+	srv.RegisterOnShutdown(func() {
+		k.guard.EndStreams() // first, so that each has this as the reason of its end
+		sockets.Close()
+	})
 	defer sockets.Stop() // the server knows no more of them
 	stopped := make(chan error, 1)
 	go func() { stopped <- srv.Serve(listener) }()
