@@ -28,7 +28,8 @@ const (
 	rest     = 200 * time.Millisecond // between two looks, however much is written
 	beat     = 15 * time.Second       // until a reader hears something, although there is nothing
 	patience = 20 * time.Second       // for a client to take what is sent
-	batch    = 200                    // entries read at a time; each may have 32 KiB of arguments
+	batch    = 200                    // entries read at a time
+	bytes    = 512 << 10              // of these that a stream holds while it waits for its client; or one entry
 )
 
 // Head knows how far the log reaches. *db.Head is one.
@@ -71,6 +72,7 @@ type Stream struct {
 	filter audit.Filter
 	after  *int64
 	leave  func()
+	limit  int // entries to read next
 }
 
 // Open makes a stream for a user: the entries of f with ids greater than after, or, without
@@ -102,7 +104,7 @@ func (d *Feed) Open(ctx context.Context, user uuid.UUID, f audit.Filter, after *
 			Message: fmt.Sprintf("A server has %d streams at once, and a user %d of them: try again later", MaxStreams, MaxPerUser),
 		}
 	}
-	return &Stream{d, f, after, leave}, nil
+	return &Stream{d, f, after, leave, batch}, nil
 }
 
 // Close gives the place back. It may be called more than once.
