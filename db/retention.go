@@ -101,7 +101,7 @@ func (d *DB) measure(ctx context.Context, p *retention.Partition, limit time.Tim
 	case rows != p.Rows():
 		return fmt.Errorf("there are %d entries between %d and %d: nothing is dropped", rows, p.FirstID, p.LastID)
 	case sealed < p.LastID:
-		return fmt.Errorf("the log is sealed up to entry %d only: nothing is dropped", sealed)
+		return fmt.Errorf("the log is sealed up to entry %d only: %w", sealed, retention.ErrUnsealed)
 	case wrong != 0:
 		return fmt.Errorf("entry %d is not as it was sealed: what shows it is not dropped", wrong)
 	}
@@ -196,6 +196,7 @@ func (x *drop) Change(ctx context.Context, change func(context.Context) error, r
 			return audit.Entry{}, err
 		}
 	}
+	x.db.counts.add(&e)
 	return e, nil
 }
 

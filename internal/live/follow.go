@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"halite/internal/audit"
@@ -90,13 +91,16 @@ func (s *Stream) wait(ctx context.Context, seen int64, until time.Time) (int64, 
 // read looks at the ids behind seen, up to last at most. With dropped it asks whether they
 // are all still there.
 func (s *Stream) read(ctx context.Context, seen, last int64, dropped bool) (Batch, error) {
-	entries, err := s.feed.Log.Ascend(ctx, s.filter, seen+1, last, batch)
+	entries, err := s.feed.Log.Ascend(ctx, s.filter, seen+1, last, s.limit)
 	if err != nil {
 		return Batch{}, failed(ctx, err)
 	}
 	b := Batch{Entries: entries, Seen: last}
-	if len(entries) == batch {
-		b.Seen = entries[batch-1].ID
+	if n := fitting(entries); n < len(entries) {
+		b.Entries = slices.Clone(entries[:n]) // lets the others go
+		b.Seen, s.limit = entries[n-1].ID, n
+	} else if len(entries) == s.limit {
+		b.Seen, s.limit = entries[n-1].ID, min(2*s.limit, batch)
 	}
 	if dropped {
 		first, _, err := s.feed.Log.Bounds(ctx, audit.Filter{})
@@ -109,6 +113,19 @@ func (s *Stream) read(ctx context.Context, seen, last int64, dropped bool) (Batc
 		}
 	}
 	return b, nil
+}
+
+// fitting is how many of the entries a stream holds at a time.
+func fitting(entries []audit.Entry) int {
+	room := bytes
+	for i := range entries {
+		e := &entries[i]
+		room -= len(e.Args) + len(e.Resource) + len(e.Reason) + len(e.UserAgent) // the others are short
+		if room < 0 {
+			return max(i, 1)
+		}
+	}
+	return len(entries)
 }
 
 func failed(ctx context.Context, err error) error {

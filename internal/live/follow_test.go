@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -232,5 +233,47 @@ func TestFollowGap(t *testing.T) {
 	})
 	if !errors.Is(err, errEnough) {
 		t.Error(err)
+	}
+}
+
+// TestLargeEntries: a stream holds no more of them than fit, and hands out each all the same.
+func TestLargeEntries(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, pgtest.URL(t), 0)
+	const n, size = 150, 30_000
+	entries := make([]*audit.Entry, n)
+	for i := range entries {
+		entries[i] = &audit.Entry{Action: "a.b", Resource: "x:y", Decision: audit.Allow, ResultCode: 200, Args: []byte(`{"a":"` + strings.Repeat("x", size) + `"}`)}
+	}
+	if err := s.Append(t.Context(), entries); err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, 1000, "a.b", audit.Allow) // small ones behind them
+	var ids []int64
+	most, small := 0, 0
+	err := s.open(t, audit.Filter{}, 0).Follow(t.Context(), 0, func(b live.Batch) error {
+		held := 0
+		for _, e := range b.Entries {
+			ids, held = append(ids, e.ID), held+len(e.Args)
+		}
+		most, small = max(most, held), max(small, len(b.Entries))
+		if len(ids) == n+1000 {
+			return errEnough
+		}
+		return nil
+	})
+	if !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
+	for i, id := range ids {
+		if id != int64(i+1) {
+			t.Fatalf("entry %d stands at %d", id, i+1)
+		}
+	}
+	if most > 512<<10 || most < 256<<10 {
+		t.Errorf("%d bytes were held", most)
+	}
+	if small < 150 {
+		t.Errorf("small entries come %d at a time", small)
 	}
 }

@@ -28,7 +28,8 @@ const (
 	rest     = 200 * time.Millisecond // between two looks, however much is written
 	beat     = 15 * time.Second       // until a reader hears something, although there is nothing
 	patience = 20 * time.Second       // for a client to take what is sent
-	batch    = 200                    // entries read at a time; each may have 32 KiB of arguments
+	batch    = 200                    // entries read at a time
+	bytes    = 512 << 10              // of these that a stream holds while it waits for its client; or one entry
 )
 
 // Head knows how far the log reaches. *db.Head is one.
@@ -62,24 +63,30 @@ func New(cfg Config) *Feed {
 	return &Feed{Config: cfg, seats: limit.NewSeats(MaxStreams, MaxPerUser)}
 }
 
+// Streams says how many there are now, and how many there may be.
+func (d *Feed) Streams() (n, limit int) { return d.seats.Taken() }
+
 // Stream is one reader's place in the feed.
 type Stream struct {
 	feed   *Feed
 	filter audit.Filter
 	after  *int64
 	leave  func()
+	limit  int // entries to read next
 }
 
 // Open makes a stream for a user: the entries of f with ids greater than after, or, without
 // after, greater than Follow is told. Close must be called on it. Errors: BadUserInput for an
-// after that the log does not reach, and for times in f, since the stream says by ids where
-// it begins; RateLimited.
+// after that the log does not reach, and for times and AsOf in f, since the stream says by ids
+// where it begins and goes on; RateLimited.
 func (d *Feed) Open(ctx context.Context, user uuid.UUID, f audit.Filter, after *int64) (*Stream, error) {
 	switch {
 	case f.Since != nil:
 		return nil, fault.Input("since", "a stream has none: it begins behind an entry")
 	case f.Until != nil:
 		return nil, fault.Input("until", "a stream has none: it goes on")
+	case f.AsOf != nil:
+		return nil, fault.Input("asOf", "a stream has none: it goes on")
 	}
 	if after != nil {
 		_, last, err := d.Log.Bounds(ctx, audit.Filter{})
@@ -97,7 +104,7 @@ func (d *Feed) Open(ctx context.Context, user uuid.UUID, f audit.Filter, after *
 			Message: fmt.Sprintf("A server has %d streams at once, and a user %d of them: try again later", MaxStreams, MaxPerUser),
 		}
 	}
-	return &Stream{d, f, after, leave}, nil
+	return &Stream{d, f, after, leave, batch}, nil
 }
 
 // Close gives the place back. It may be called more than once.

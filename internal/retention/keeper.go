@@ -16,6 +16,7 @@ import (
 const (
 	interval   = time.Hour        // how often the log is looked at for what is too old
 	retryAfter = time.Minute      // a failure, twice as long each time, up to interval
+	sealedIn   = time.Second      // the same where only the tree is behind, as in the first seconds after an import
 	renewEvery = 15 * time.Second // the lease, while it is worked under it
 	waitFor    = 30 * time.Second // for the moment of a drop
 	watchEvery = time.Minute      // the disk
@@ -79,6 +80,10 @@ func (k *Keeper) round(ctx context.Context) (pause time.Duration) {
 	switch {
 	case ctx.Err() != nil: // told to stop
 		return 0
+	case errors.Is(err, ErrUnsealed):
+		k.failed = min(max(2*k.failed, sealedIn), interval)
+		k.Logger.Info("what is older than the log is kept for waits for the tree", "error", err, "retry_in", k.failed)
+		return k.failed
 	case err != nil:
 		k.failed = min(max(2*k.failed, retryAfter), interval)
 		k.Logger.Error("what is older than the log is kept for was not dropped", "error", err, "retry_in", k.failed)

@@ -45,7 +45,8 @@ type Store interface {
 	ReleaseRetention(ctx context.Context) error
 	// OldestPartition is the oldest partition that has rows, if its newest row is older than
 	// so many days by the database's clock and by now, and if no row can come into it any
-	// more. A partition from which rows are missing is an error.
+	// more. A partition from which rows are missing is an error, one that is not sealed
+	// ErrUnsealed.
 	OldestPartition(ctx context.Context, days int, now time.Time) (Partition, bool, error)
 	// BeginDrop waits for the moment in which p can be dropped: others wait from then on
 	// until the Drop is closed. archive is nil if there is none. Errors are ErrBusy and
@@ -70,4 +71,6 @@ var (
 	ErrBusy = errors.New("the log is in use for too long by somebody else")
 	// ErrDropped says that the partition is not there any more.
 	ErrDropped = errors.New("the partition was dropped by somebody else")
+	// ErrUnsealed says that the tree has yet to come as far as the partition.
+	ErrUnsealed = errors.New("nothing unsealed is dropped")
 )
