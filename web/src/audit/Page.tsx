@@ -42,8 +42,11 @@ export function Page({ username, signIns, expire }: Owner) {
   const slow = useSlow(waiting);
 
   const newest = isNewest(view) && !listing.isPlaceholderData && listing.data ? listing.data : null;
-  const { feed, link, arrivals } = useLive(view, newest, signIns, expire);
-  const read = useMemo(() => (newest && feed ? onto(newest, arrivals) : listing.data), [listing.data, newest, feed, arrivals]);
+  const { feed, link, arrivals, base } = useLive(view, newest, signIns, expire);
+  const read = useMemo(
+    () => (newest && feed && base === (newest.asOf ?? '0') ? onto(newest, arrivals) : listing.data),
+    [listing.data, newest, feed, arrivals, base],
+  );
   // While another page is fetched the last one stays, with what came on it.
   const before = useRef(read);
   if (!listing.isPlaceholderData) before.current = read;

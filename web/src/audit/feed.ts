@@ -16,6 +16,8 @@ export type Link =
 export interface Live {
   readonly link: Link;
   readonly arrivals: Arrivals;
+  /** The entry behind which they came. */
+  readonly base: string;
 }
 
 /** A connection that held for so long was none that breaks at once. */
@@ -32,10 +34,9 @@ export class Feed {
   readonly #filter: FilterInput;
   readonly #since: string | undefined;
   readonly #listeners = new Set<() => void>();
-  #live: Live = { link: { is: 'opening' }, arrivals: none };
+  #live: Live;
   #following = false;
-  /** The page that arrivals go onto was read up to here; the last that came. */
-  #base: string;
+  /** The last that came. */
   #last: string;
   #heardAt = Date.now();
   #run = new AbortController();
@@ -45,7 +46,7 @@ export class Feed {
   constructor({ since, ...filter }: FilterInput, base: string) {
     this.#filter = filter;
     this.#since = since ?? undefined;
-    this.#base = base;
+    this.#live = { link: { is: 'opening' }, arrivals: none, base };
     this.#last = base;
     void this.#follow(this.#run.signal);
   }
@@ -70,16 +71,15 @@ export class Feed {
 
   /** The page was read anew, up to another entry: arrivals go onto that one. */
   rebase(base: string): void {
-    if (base === this.#base) return;
-    const arrivals = later(base, this.#base) ? behind(this.#live.arrivals, base) : null;
-    this.#base = base;
+    if (base === this.#live.base) return;
+    const arrivals = later(base, this.#live.base) ? behind(this.#live.arrivals, base) : null;
     if (arrivals) {
       if (later(base, this.#last)) this.#last = base;
-      this.#set({ arrivals });
+      this.#set({ arrivals, base });
       if (this.#live.link.is !== 'ended') return;
     } else {
       this.#last = base;
-      this.#set({ arrivals: none });
+      this.#set({ arrivals: none, base });
     }
     this.#restart();
   }

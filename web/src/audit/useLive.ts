@@ -5,7 +5,7 @@ import { toInput } from './filter.ts';
 import type { Listing } from './queries.ts';
 import type { View } from './view.ts';
 
-const off: Live = { link: { is: 'opening' }, arrivals: none };
+const off: Live = { link: { is: 'opening' }, arrivals: none, base: '0' };
 const never = () => () => {};
 
 /** Whether the view shows the newest entries, onto which others may come. */
@@ -38,7 +38,7 @@ export function useLive(view: View, newest: Listing | null, signIns: number, exp
     else setFeed((open.current = new Feed(toInput(view.filter), base)));
   }, [key, newest]);
 
-  const { link, arrivals } = useSyncExternalStore(feed?.subscribe ?? never, feed?.now ?? (() => off));
+  const { link, arrivals, base } = useSyncExternalStore(feed?.subscribe ?? never, feed?.now ?? (() => off));
 
   // What ended for want of a session goes on in the next one.
   const refused = link.is === 'ended' && link.failure.code === 'UNAUTHENTICATED';
@@ -51,7 +51,7 @@ export function useLive(view: View, newest: Listing | null, signIns: number, exp
     if (wasRefused.current) open.current?.retry();
   }, [signIns]);
 
-  return { feed, link, arrivals };
+  return { feed, link, arrivals, base };
 }
 
 /** How a live page says how it stands, where a page says when it was read. */
