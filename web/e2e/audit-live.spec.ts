@@ -83,7 +83,7 @@ test('nothing jumps under the eyes of a reader', async ({ audit: page, server })
 
   // Scrolled down.
   await scroller.evaluate((element) => element.scrollTo({ top: 300 }));
-  await expect(count(page)).toContainText('live: new entries wait');
+  await expect(count(page)).toContainText('live, waiting for you');
   const sight = () => scroller.evaluate((element) => [element.scrollTop, element.querySelector('.line:nth-child(12)')?.textContent]);
   await expect(pill(page)).toHaveCount(0);
   const place = await sight();
@@ -122,7 +122,7 @@ test('nothing jumps under the eyes of a reader', async ({ audit: page, server })
 
   // Paused.
   await page.keyboard.press('p');
-  await expect(count(page)).toContainText('paused: new entries wait');
+  await expect(count(page)).toContainText('live, paused');
   await write(server, 5);
   await expect(pill(page)).toContainText('6 new');
   await page.getByRole('button', { name: 'Resume' }).click();
@@ -132,8 +132,8 @@ test('nothing jumps under the eyes of a reader', async ({ audit: page, server })
 
   // Beneath the pointer.
   await page.locator('.log .line').nth(5).hover();
-  await expect(count(page)).toContainText('new entries wait');
-  await expect(count(page)).not.toContainText('new entries wait');
+  await expect(count(page)).toContainText('live, waiting for you');
+  await expect(count(page)).not.toContainText('live, waiting for you');
   expect(asked()).toEqual(['AuditEntry']);
 });
 

@@ -31,8 +31,16 @@ export function LiveSwitch({ live, whyNot, paused, coming, onLive, onPause }: Sw
         <span className="dot" aria-hidden="true" /> Live
       </button>
       {on && coming && (
-        <button type="button" onClick={() => onPause(!paused)} title={paused ? 'Shows what came, and goes on (p)' : 'What comes is counted and waits (p)'}>
-          {paused ? 'Resume' : 'Pause'}
+        <button
+          type="button"
+          className="pause"
+          aria-label={paused ? 'Resume' : 'Pause'}
+          title={paused ? 'Resume: shows what came, and goes on (p)' : 'Pause: what comes is counted, and waits (p)'}
+          onClick={() => onPause(!paused)}
+        >
+          <svg viewBox="0 0 10 10" width="10" height="10" aria-hidden="true">
+            <path d={paused ? 'M1 0v10l9-5z' : 'M1 0h3v10H1zM6 0h3v10H6z'} fill="currentcolor" />
+          </svg>
         </button>
       )}
       <span id="live-why" className={whyNot !== null && (live || asked) ? 'quiet' : 'unseen'}>

@@ -120,7 +120,7 @@ function PageField({ page, last, onPage }: { page: number; last: number; onPage:
       <input
         id={id}
         inputMode="numeric"
-        size={Math.max(3, text.length)}
+        style={{ width: `${Math.max(3, text.length) + 1.5}ch` }}
         value={text}
         onChange={(event) => setText(event.currentTarget.value)}
         onBlur={commit}

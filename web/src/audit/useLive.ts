@@ -66,6 +66,6 @@ export function said(view: View, live: { feed: Feed | null; link: Link }, paused
     case 'ended':
       return 'not live any more';
     case 'open':
-      return paused ? 'paused: new entries wait' : following ? 'live' : 'live: new entries wait';
+      return paused ? 'live, paused' : following ? 'live' : 'live, waiting for you';
   }
 }
