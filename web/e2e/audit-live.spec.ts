@@ -46,6 +46,13 @@ test('entries come in as they are written, and nothing is asked for', async ({ a
   const asked = questions(page);
   await begin(page);
   await expect(page).toHaveURL(`${server.url}/audit?live=1`);
+  // The rows that the log began with, for the picture.
+  await page.keyboard.press('p');
+  await write(server, 36);
+  await expect(pill(page)).toHaveText('↑ Show 37 new entries');
+  await picture(page, 'audit-live');
+  await page.keyboard.press('p');
+  await expect(pill(page)).toHaveCount(0);
   // From the moment in which an answer says that an entry is durable.
   const took: number[] = [];
   for (let i = 0; i < 20; i++) {
@@ -77,6 +84,7 @@ test('entries come in as they are written, and nothing is asked for', async ({ a
 });
 
 test('nothing jumps under the eyes of a reader', async ({ audit: page, server }) => {
+  test.setTimeout(60_000);
   await begin(page);
   const scroller = page.locator('.scroller');
   const asked = questions(page);
@@ -94,7 +102,6 @@ test('nothing jumps under the eyes of a reader', async ({ audit: page, server })
   expect(await total(page)).toBe(all);
   await expect(page.getByRole('status').filter({ hasText: '37 new entries wait above.' })).toBeAttached({ timeout: 20_000 });
   await accessible(page);
-  await picture(page, 'audit-live');
   await pill(page).focus();
   await page.keyboard.press('Enter');
   await expect(pill(page)).toHaveCount(0);
@@ -331,7 +338,7 @@ test('a gap is said, and so is a crowd', async ({ audit: page, server }) => {
   });
   await live(page).click();
   const gap = page.getByRole('alert').filter({ hasText: 'Live has ended, with a gap.' });
-  await expect(gap).toContainText(/should be from 0 to \d+, the last entry/);
+  await expect(gap).toContainText('The log now ends before what is shown');
   await accessible(page);
   await page.setViewportSize({ width: 1280, height: 400 });
   await picture(page, 'audit-live-gap');

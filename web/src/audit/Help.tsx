@@ -4,7 +4,7 @@ import { useShortcuts } from './keys.ts';
 const keys = [
   ['j, k', 'the next entry, the one before'],
   ['Enter', 'open the entry'],
-  ['Esc', 'close it'],
+  ['Esc', 'close it; leave the row'],
   ['n, p', 'the next page, the one before'],
   ['r', 'the newest entries'],
   ['l', 'live: entries come in as they are written'],

@@ -113,7 +113,7 @@ export function Ended({ link, username, onRetry, onNewest }: EndedProps) {
         </p>
       ) : gap ? (
         <p>
-          <b>Live has ended, with a gap.</b> What was written meanwhile cannot be read any more: {message}. What is shown is the log before it.
+          <b>Live has ended, with a gap.</b> {gapReason(message)} What is shown is the log as it was before.
         </p>
       ) : (
         <p>
@@ -125,4 +125,12 @@ export function Ended({ link, username, onRetry, onNewest }: EndedProps) {
       <button type="button" onClick={gap ? onNewest : onRetry}>{gap ? 'Read the newest' : 'Try again'}</button>
     </div>
   );
+}
+
+/** What the server says of a place from which it cannot go on. */
+function gapReason(message: string): string {
+  if (/last entry$/.test(message)) {
+    return 'The log now ends before what is shown: an older copy of the database may have been put in its place, which “halite verify” would tell.';
+  }
+  return `It cannot be told what was written meanwhile: ${message.replace(/^after: /, '')}.`;
 }

@@ -1,6 +1,5 @@
-import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
+import { useCallback, useEffect, useRef, useState, type ReactNode } from 'react';
 import type { Owner } from '../Shell.tsx';
-import { onto } from './arrivals.ts';
 import { Failure } from './client.ts';
 import { Drawer } from './Drawer.tsx';
 import { FilterBar, firstField } from './FilterBar.tsx';
@@ -18,9 +17,8 @@ import { Gone, Loading, NoMatch, NoPermission, NothingRecorded, PastTheEnd, Refu
 import { entries, Table } from './Table.tsx';
 import { TakeAway } from './TakeAway.tsx';
 import { Toolbar } from './Toolbar.tsx';
-import { isNewest, said, useLive, whyNot } from './useLive.ts';
+import { isNewest, said, useFlow, useLive, useShown, whyNot } from './useLive.ts';
 import { useMedia } from './useMedia.ts';
-import { usePointing } from './usePointing.ts';
 import { pages, writeView, type View } from './view.ts';
 
 type Over = 'help' | 'goto' | 'takeaway' | null;
@@ -42,28 +40,13 @@ export function Page({ username, signIns, expire }: Owner) {
   const slow = useSlow(waiting);
 
   const newest = isNewest(view) && !listing.isPlaceholderData && listing.data ? listing.data : null;
-  const { feed, link, arrivals, base } = useLive(view, newest, signIns, expire);
-  const read = useMemo(
-    () => (newest && feed && base === (newest.asOf ?? '0') ? onto(newest, arrivals) : listing.data),
-    [listing.data, newest, feed, arrivals, base],
-  );
-  // While another page is fetched the last one stays, with what came on it.
-  const before = useRef(read);
-  if (!listing.isPlaceholderData) before.current = read;
-  const data = before.current;
+  const live = useLive(view, newest, signIns, expire);
+  const { feed, link, arrivals } = live;
+  const data = useShown(listing, newest, live);
   const rows = data?.rows ?? [];
   const listingGone = useGone(listing);
   const gone = listingGone ?? (feed && link.is === 'gone' ? link : null);
-
-  // Rows come in where nothing jumps under the reader's eyes or pointer; else they are counted.
-  const [paused, setPaused] = useState(false);
-  const [top, setTop] = useState(true);
-  const [pointing, point] = usePointing();
-  const following = newest !== null && !paused && top && !pointing && active < 0 && view.entry === null && over === null;
-  useEffect(() => {
-    if (feed) feed.following = following;
-  }, [feed, following]);
-  useEffect(() => setPaused(false), [view.live]);
+  const flow = useFlow(view, feed, newest !== null && active < 0 && view.entry === null && over === null);
 
   useEffect(() => learn(rows), [rows]);
 
@@ -102,8 +85,8 @@ export function Page({ username, signIns, expire }: Owner) {
   const asOfPage = (page: number) => (feed && page === 1 ? null : (data?.asOf ?? null));
   const toPage = (page: number) => go({ page, asOf: asOfPage(page) });
   const toNewest = () => {
-    setPaused(false);
-    if (feed && link.is === 'open') {
+    flow.setPaused(false);
+    if (feed && link.is === 'open' && !error) {
       // They are here.
       feed.show();
       setActive(-1);
@@ -171,7 +154,7 @@ export function Page({ username, signIns, expire }: Owner) {
       Enter: () => rows[active] && open(rows[active].id),
       Escape: () => (view.entry !== null ? close() : leave()),
       n: () => turn(1),
-      p: () => (coming && view.page === 1 ? setPaused(!paused) : turn(-1)),
+      p: () => (coming && view.page === 1 ? flow.setPaused(!flow.paused) : turn(-1)),
       r: toNewest,
       l: () => toLive(!view.live),
       g: () => setOver('goto'),
@@ -203,8 +186,9 @@ export function Page({ username, signIns, expire }: Owner) {
   function content(): ReactNode {
     const retry = () => void listing.refetch();
     if (forbidden) {
-      const reason = rights.data?.log?.reason ?? forbidden.message;
-      return <NoPermission username={username} reason={reason} auditId={forbidden.auditId} onRetry={retry} />;
+      const { allowed, reason } = rights.data?.log ?? {}; // asked when the session began: it may have been lost since
+      const why = (!allowed && reason) || forbidden.message;
+      return <NoPermission username={username} reason={why} auditId={forbidden.auditId} onRetry={retry} />;
     }
     if (error) return isRefused ? null : <Refused error={error} onRetry={retry} onClear={() => toFilter({})} />;
     if (!data) return gone ? null : <Loading slow={slow} />;
@@ -227,8 +211,8 @@ export function Page({ username, signIns, expire }: Owner) {
         onOpen={open}
         stale={waiting}
         readTo={newest && feed ? newest.asOf : null}
-        onTop={setTop}
-        onPoint={point}
+        onTop={flow.setTop}
+        onPoint={flow.point}
         />
       </>
     );
@@ -262,7 +246,7 @@ export function Page({ username, signIns, expire }: Owner) {
             waiting={waiting}
             slow={slow}
             newest={view.asOf === null}
-            live={said(view, { feed, link }, paused, following)}
+            live={said(view, live, flow)}
             onPage={toPage}
             onSize={toSize}
             onNewest={toNewest}
@@ -273,7 +257,7 @@ export function Page({ username, signIns, expire }: Owner) {
             onTakeAway={() => setOver('takeaway')}
             onHelp={() => setOver('help')}
           >
-            <LiveSwitch live={view.live} whyNot={whyNot(view)} paused={paused} coming={coming} onLive={toLive} onPause={setPaused} />
+            <LiveSwitch live={view.live} whyNot={whyNot(view)} paused={flow.paused} coming={coming} onLive={toLive} onPause={flow.setPaused} />
           </Toolbar>
         )}
         {shown && view.picture && (
