@@ -33,6 +33,7 @@ export function Toolbar(props: Props) {
   const { listing, zone, waiting, slow, newest, live, children, onPage, onSize, onNewest, onZone, picture, onPicture, onGoTo, onTakeAway, onHelp } = props;
   const { page, size, rows, total, exact, readAt } = listing;
   const last = pages(total, size);
+  const upTo = newest || listing.asOf === null ? '' : `up to entry ${number(Number(listing.asOf))}`;
   const [unfolded, setUnfolded] = useState(false);
   const more = useId();
   return (
@@ -40,7 +41,9 @@ export function Toolbar(props: Props) {
       {/* Whoever listens is not told each new total. */}
       <p className="count" {...(live === null && { role: 'status' })}>
         <b>{range(page, size, rows.length, total, exact)}</b>
-        <span className="asof">{waiting ? (slow ? 'The server takes its time. Still reading…' : 'Reading…') : `${newest || listing.asOf === null ? '' : `up to entry ${number(Number(listing.asOf))}, `}${live ?? `read at ${clock(readAt, zone)}`}`}</span>
+        <span className="asof" title={`Read at ${clock(readAt, zone)}`}>
+          {waiting ? (slow ? 'The server takes its time. Still reading…' : 'Reading…') : [upTo, live ?? (upTo ? '' : `read at ${clock(readAt, zone)}`)].filter(Boolean).join(', ')}
+        </span>
       </p>
       <button type="button" onClick={onNewest} title="The newest entries (r)">
         <span aria-hidden="true">↻</span> Newest
