@@ -91,8 +91,9 @@ bench: test-setup bench-setup build ## Measure: parts by themselves, then side b
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./db
 	BENCH_ROWS=$(BENCH_ROWS) go test -run '^$$' -bench Archive -benchtime 1x ./internal/retention
 	go test -run '^$$' -bench Sealing -benchtime 1x -timeout 30m ./internal/tree
+	go test -run '^$$' -bench Recorder -benchtime 1x ./internal/metrics
 	GOMAXPROCS=1 go test -run '^$$' -bench File -benchtime 5x ./internal/verify
-	go test -run '^$$' -bench 'Depth|Export' -benchtime 1x -timeout 90m ./internal/httpapi
+	go test -run '^$$' -bench 'Depth|Export|Live' -benchtime 1x -timeout 90m ./internal/httpapi
 	go run ./bench -rows $(BENCH_ROWS) $(BENCH_FLAGS)
 
 .PHONY: bench-peers

@@ -29,6 +29,14 @@ func liveStory(t *testing.T, w *world) {
 			kind: "bad input", call: `auditEntryAdded(filter: {until: "2026-01-01T00:00:00Z"}) { id }`, args: `{"filter":{"until":"2026-01-01T00:00:00Z"}}`,
 			code: "BAD_USER_INPUT", says: "until: a stream has none: it goes on", result: 422,
 		},
+		{
+			kind: "bad input", call: `auditEntryAdded(filter: {asOf: "1"}) { id }`, args: `{"filter":{"as_of":"1"}}`,
+			code: "BAD_USER_INPUT", says: "asOf: a stream has none: it goes on", result: 422,
+		},
+		{
+			kind: "bad input", call: `auditEntryAdded(filter: {text: "ab"}) { id }`, args: `{"filter":{"text":"ab"}}`,
+			code: "BAD_USER_INPUT", says: "filter.text: should have from 3 to 200 characters", result: 422,
+		},
 	} {
 		w.try(t, a, o)
 	}
@@ -99,7 +107,6 @@ func (w *world) endOf(t *testing.T, e audit.Entry) audit.Entry {
 	began := e.ID
 	e.ID++
 	e.Action += ".end"
-	e.Resource = ""
 	e.ResultCode = 499
 	e.Reason = fmt.Sprintf("let through by entry %d", began)
 	var args struct{ Began, Count int64 }

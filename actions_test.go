@@ -118,8 +118,11 @@ func (w *world) try(t *testing.T, a action, o outcome) {
 		o.data = "null"
 	}
 	data := `{"` + field + `":` + o.data + `}`
-	if operation == "Subscription" && o.code != "" { // it did not begin
+	if operation == "Subscription" && o.code != "" { // it did not begin: there is no data, not even null
 		data = "null"
+		if r.Data != nil {
+			t.Errorf("%s\n%s has data", what, r.Body)
+		}
 	}
 	if diff := cmp.Diff(w.like(t, data, r.Data), value(t, r.Data)); diff != "" {
 		t.Errorf("%s\n%s\ndata: -want +got\n%s", what, r.Body, diff)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -25,8 +26,9 @@ import (
 // common is the configuration of every verb. Each flag has an environment variable of
 // the same name in capitals.
 type common struct {
-	ListenHost string `env:"LISTEN_HOST" default:"127.0.0.1" group:"serving" help:"Address to listen on."`
-	ListenPort int    `env:"LISTEN_PORT" default:"8080" group:"serving" help:"Port to listen on; 0 picks one."`
+	ListenHost     string `env:"LISTEN_HOST" default:"127.0.0.1" group:"serving" help:"Address to listen on."`
+	ListenPort     int    `env:"LISTEN_PORT" default:"8080" group:"serving" help:"Port to listen on; 0 picks one."`
+	MetricsAddress string `env:"METRICS_ADDRESS" group:"serving" help:"Serve metrics for Prometheus at this address and port, such as 127.0.0.1:9090, to everybody who reaches it. Unset: they are not served."`
 
 	DatabaseURL       string `name:"database-url" env:"DATABASE_URL" group:"database" help:"PostgreSQL 14 or newer, as the owner of the log: postgres://... Unset: an embedded PostgreSQL."`
 	DatabaseAppURL    string `name:"database-app-url" env:"DATABASE_APP_URL" group:"database" help:"The login that serves requests. Unset: the role halite_app, taken by the owner."`
@@ -66,6 +68,12 @@ func (c *common) Validate() error {
 	bad := func(variable, rule string) { errs = append(errs, fmt.Errorf("%s %s", variable, rule)) }
 	if c.ListenPort < 0 || c.ListenPort > 65535 {
 		bad("LISTEN_PORT", "must be from 0 to 65535")
+	}
+	if c.MetricsAddress != "" {
+		_, port, err := net.SplitHostPort(c.MetricsAddress)
+		if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil || strconv.FormatUint(n, 10) != port {
+			bad("METRICS_ADDRESS", "must be an address and a port from 0 to 65535, such as 127.0.0.1:9090")
+		}
 	}
 	for variable, v := range map[string]string{"DATABASE_URL": c.DatabaseURL, "DATABASE_APP_URL": c.DatabaseAppURL, "DATABASE_DIRECT_URL": c.DatabaseDirectURL} {
 		if v != "" && !strings.HasPrefix(v, "postgres://") && !strings.HasPrefix(v, "postgresql://") {

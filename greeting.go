@@ -21,6 +21,7 @@ type greeting struct {
 	where  place
 	out    io.Writer
 
+	metrics   net.Addr // where they are served; nil: nowhere
 	verifiers []string // what checkpoints are checked with
 
 	signIn string // how to sign in, on a first start
@@ -52,10 +53,7 @@ func (g *greeting) tell(password string) error {
 }
 
 func (g *greeting) print(addr net.Addr, health db.Health) error {
-	base := "http://" + addr.String()
-	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		base = fmt.Sprintf("http://localhost:%d", tcp.Port)
-	}
+	base := baseURL(addr)
 	if g.signIn == "" {
 		g.signIn = "Sign in as before. A forgotten password: halite user passwd NAME"
 		if g.common.BootstrapAdminPassword != "" {
@@ -63,7 +61,11 @@ func (g *greeting) print(addr net.Addr, health db.Health) error {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "halite %s\n\n  Log        %s/audit\n  GraphiQL   %s/graphiql\n  GraphQL    %s/graphql\n  REST       %s/api/audit\n\n", version(), base, base, base, base)
+	fmt.Fprintf(&b, "halite %s\n\n  Log        %s/audit\n  GraphiQL   %s/graphiql\n  GraphQL    %s/graphql\n  REST       %s/api/audit\n", version(), base, base, base, base)
+	if g.metrics != nil {
+		fmt.Fprintf(&b, "  Metrics    %s/metrics\n", baseURL(g.metrics))
+	}
+	b.WriteByte('\n')
 	fmt.Fprintf(&b, "  %s\n", g.signIn)
 	if g.where.dataDir != "" {
 		fmt.Fprintf(&b, "  The log is kept in %s\n", g.where.dataDir)
@@ -82,4 +84,12 @@ func (g *greeting) print(addr net.Addr, health db.Health) error {
 	b.WriteString("  Ctrl-C stops the server.\n")
 	_, err := fmt.Fprintln(g.out, b.String())
 	return err
+}
+
+// baseURL is how what listens on addr is reached from here.
+func baseURL(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("http://localhost:%d", tcp.Port)
+	}
+	return "http://" + addr.String()
 }

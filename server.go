@@ -29,6 +29,7 @@ import (
 	"halite/internal/httpapi"
 	"halite/internal/live"
 	"halite/internal/merkle"
+	"halite/internal/metrics"
 	"halite/internal/retention"
 	"halite/internal/seal"
 	"halite/internal/settings"
@@ -64,7 +65,8 @@ type core struct {
 	accepted  []note.Verifier   // whose signatures count beside
 	tree      *tree.Keeper      // nil: another process looks after it
 	retention *retention.Keeper // of servers
-	last      func()            // called when nothing but the recorder is left; nil: nothing to do
+	metrics   *metrics.Metrics
+	last      func() // called when nothing but the recorder is left; nil: nothing to do
 }
 
 // openCore opens the database and starts what stands on it. close ends all of it in
@@ -89,12 +91,12 @@ func openCore(ctx context.Context, c *common, logger *slog.Logger, where place) 
 		store.Close()
 		return nil, nil, err
 	}
-	k := &core{store: store, cursors: cursors}
+	k := &core{store: store, cursors: cursors, metrics: metrics.New(version())}
 	if k.signing, k.accepted, err = c.checkpointKeys(where.signKey); err != nil {
 		store.Close()
 		return nil, nil, err
 	}
-	k.recorder = audit.NewRecorder(store, audit.DefaultQueue, logger)
+	k.recorder = audit.NewRecorder(k.metrics.Appender(store), audit.DefaultQueue, logger)
 	k.settings = settings.NewService(store, sealer, logger)
 	k.dispatch = dispatch.NewService(k.settings, store)
 	k.guard = guard.New(guard.Config{
@@ -133,6 +135,13 @@ func serve(ctx context.Context, c *common, io streams) error {
 		return fmt.Errorf("LISTEN_HOST, LISTEN_PORT: %w", err)
 	}
 	defer func() { _ = listener.Close() }()
+	scraped, err := listenMetrics(ctx, c)
+	if err != nil {
+		return err
+	}
+	if scraped != nil {
+		defer func() { _ = scraped.Close() }()
+	}
 	if c.AuditArchiveDir != "" { // found out now, not when a month is to be archived
 		if err := retention.CheckDir(c.AuditArchiveDir); err != nil {
 			return fmt.Errorf("AUDIT_ARCHIVE_DIR must be a folder that can be written to: %w", err)
@@ -171,6 +180,10 @@ func serve(ctx context.Context, c *common, io streams) error {
 	if err != nil {
 		return err
 	}
+	if scraped != nil {
+		hello.metrics = scraped.Addr()
+		defer metrics.Serve(scraped, k.metrics.Handler(logger), logger).Stop()
+	}
 	if err := life.start(ctx, c); err != nil {
 		return fmt.Errorf("record the start: %w", err)
 	}
@@ -189,8 +202,10 @@ func serve(ctx context.Context, c *common, io streams) error {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
-	srv.RegisterOnShutdown(k.guard.EndStreams)
-	srv.RegisterOnShutdown(sockets.Close)
+	srv.RegisterOnShutdown(func() {
+		k.guard.EndStreams() // first, so that each has this as the reason of its end
+		sockets.Close()
+	})
 	defer sockets.Stop() // the server knows no more of them
 	stopped := make(chan error, 1)
 	go func() { stopped <- srv.Serve(listener) }()
@@ -222,6 +237,18 @@ func serve(ctx context.Context, c *common, io streams) error {
 	return err
 }
 
+// listenMetrics takes the address of the metrics, nil if they are not to be served.
+func listenMetrics(ctx context.Context, c *common) (net.Listener, error) {
+	if c.MetricsAddress == "" {
+		return nil, nil
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", c.MetricsAddress)
+	if err != nil {
+		return nil, fmt.Errorf("METRICS_ADDRESS: %w", err)
+	}
+	return l, nil
+}
+
 // newRetention prepares what drops old entries.
 func newRetention(c *common, k *core, where place, life *lifecycle, logger *slog.Logger) *retention.Keeper {
 	var disk retention.Disk = retention.UnknownDisk
@@ -236,8 +263,11 @@ func newRetention(c *common, k *core, where place, life *lifecycle, logger *slog
 	})
 }
 
-func newHandler(c *common, k *core, head live.Head, logger *slog.Logger) (http.Handler, *graph.Handler, error) {
+func newHandler(c *common, k *core, head *db.Head, logger *slog.Logger) (http.Handler, *graph.Handler, error) {
 	feed := live.New(live.Config{Log: k.store, Head: head})
+	k.metrics.Watch(metrics.Sources{
+		Store: k.store, Recorder: k.recorder, Guard: k.guard, Head: head, Live: feed, Tree: k.tree, Retention: k.retention, Logger: logger,
+	})
 	gql, err := graph.NewHandler(&graph.Resolver{
 		Log: k.store, Live: feed, Intents: k.store, Guard: k.guard, Auth: k.auth, Directory: k.directory, Settings: k.settings, Dispatch: k.dispatch,
 		Cursors: k.cursors, Retention: k.retention, Proofs: k.store,
@@ -248,6 +278,7 @@ func newHandler(c *common, k *core, head live.Head, logger *slog.Logger) (http.H
 	h, err := httpapi.New(httpapi.Config{
 		Log: k.store, Tree: k.store, Live: feed, PublicTree: c.PublicTree, Guard: k.guard, Auth: k.auth, GraphQL: gql, Pages: web.Handler(), Logger: logger,
 		Health:         func(ctx context.Context) []httpapi.Check { return k.checks(ctx, logger) },
+		Answered:       func(a httpapi.Answered) { k.metrics.Request(a.Route, a.Status, a.Took, a.Lasts) },
 		TrustedProxies: c.TrustedProxies.prefixes, AllowedOrigins: c.AllowedOrigins,
 	})
 	return h, gql, err

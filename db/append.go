@@ -148,6 +148,7 @@ func (d *DB) Append(ctx context.Context, batch []*audit.Entry) error {
 		err = d.appendOnce(ctx, batch)
 		switch {
 		case err == nil:
+			d.counts.add(batch...)
 			d.announce(batch[len(batch)-1].ID)
 			return nil
 		case errors.Is(err, audit.ErrOutcomeUnknown):

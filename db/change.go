@@ -55,6 +55,7 @@ func (d *DB) Change(ctx context.Context, change func(context.Context) error, row
 			return audit.Entry{}, err
 		}
 	}
+	d.counts.add(&e)
 	d.announce(e.ID)
 	return e, nil
 }

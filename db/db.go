@@ -60,6 +60,7 @@ type DB struct {
 	bounds  readBounds
 	writer  writer
 	news    news
+	counts  counts
 
 	retention lease // of whoever drops partitions
 }

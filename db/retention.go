@@ -196,6 +196,7 @@ func (x *drop) Change(ctx context.Context, change func(context.Context) error, r
 			return audit.Entry{}, err
 		}
 	}
+	x.db.counts.add(&e)
 	return e, nil
 }
 

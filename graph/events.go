@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"halite/internal/every"
@@ -33,6 +34,10 @@ type events struct {
 func (t transport) serve(w http.ResponseWriter, ctx context.Context, exec graphql.GraphExecutor, oc *graphql.OperationContext) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	subscribes := oc.Operation.Operation == ast.Subscription
+	if !subscribes { // the responses of a subscription are hours apart
+		ctx = withSealed(ctx)
+	}
 	out := t.events(w, cancel)
 	var beats *every.Task
 	defer func() {
@@ -44,6 +49,9 @@ func (t transport) serve(w http.ResponseWriter, ctx context.Context, exec graphq
 		out.begin()
 		beats = every.Start(t.beat, func(context.Context) { out.send([]byte(":\n\n")) })
 	}, out.next)
+	if one != nil && one.Data == nil && !subscribes { // it was executed
+		one.Data = json.RawMessage("null")
+	}
 	switch {
 	case ctx.Err() != nil || why != nil && again(why):
 	case one != nil && keepsStatus(one.Errors):
@@ -84,8 +92,16 @@ func (e *events) begin() {
 	e.send([]byte(":\n\n"))
 }
 
+// next sends a response. One without data is of what was not executed, a subscription that
+// was refused included: it has errors alone.
 func (e *events) next(r *graphql.Response) {
-	text, err := json.Marshal(r)
+	var body any = r
+	if r.Data == nil {
+		body = struct {
+			Errors gqlerror.List `json:"errors"`
+		}{r.Errors}
+	}
+	text, err := json.Marshal(body)
 	if err != nil {
 		e.gone()
 		return

@@ -226,6 +226,29 @@ func TestOneCheckpoint(t *testing.T) {
 	}
 }
 
+// TestOneCheckpointOverSSE: the same over SSE, where queries are served too.
+func TestOneCheckpointOverSSE(t *testing.T) {
+	t.Parallel()
+	g := &growing{}
+	s := apitest.Start(t, apitest.Options{SilentReads: true, Tree: func(s proof.Source) proof.Source { g.Source = s; return g }})
+	g.grow = func() { fillLog(t, s, 1); s.Sign(t) }
+	fillLog(t, s, 3)
+	st := overSSE(t, s, s.Cookie(t, "operator"), object{"query": `{ checkpoint { note } auditEntry(id: 3) { inclusionProof { checkpoint { note } } } }`})
+	var got struct {
+		Data struct {
+			Checkpoint struct{ Note string }
+			AuditEntry entryAnswer
+		}
+	}
+	answer := strings.TrimPrefix(st.next(t), "next ")
+	if err := json.Unmarshal([]byte(answer), &got); err != nil || got.Data.AuditEntry.InclusionProof == nil {
+		t.Fatalf("%v: %s", err, answer)
+	}
+	if a, b := got.Data.Checkpoint.Note, got.Data.AuditEntry.InclusionProof.Checkpoint.Note; a == "" || a != b {
+		t.Errorf("two checkpoints: %q, %q", a, b)
+	}
+}
+
 // TestNotSealed: what is not signed yet has no proof and says so where it is missing; all
 // else answers.
 func TestNotSealed(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -433,44 +433,62 @@ func TestSocketIsRevoked(t *testing.T) {
 	}
 }
 
-// TestSocketIsSlow: who does not take what is sent is cut off; those who write do not notice.
-func TestSocketIsSlow(t *testing.T) {
+// TestSocketStrangers: those who are not signed in have few places, wherever they are from, and
+// take none of those who are.
+func TestSocketStrangers(t *testing.T) {
 	t.Parallel()
-	s := apitest.Start(t, apitest.Options{Patience: 300 * time.Millisecond})
-	dialer := &net.Dialer{}
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := dialer.DialContext(ctx, network, address)
-		if err == nil {
-			err = c.(*net.TCPConn).SetReadBuffer(4 << 10)
+	s := apitest.Start(t, apitest.Options{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
+	for i := range 16 {
+		if _, _, err := dial(t, s, "", "X-Forwarded-For", fmt.Sprintf("192.0.2.%d", i)); err != nil {
+			t.Fatal(i, err)
 		}
-		return c, err
-	}}}
-	c, _, err := websocket.Dial(t.Context(), s.URL+"/graphql", &websocket.DialOptions{
-		HTTPClient: client, Subprotocols: []string{protocol}, HTTPHeader: http.Header{"Cookie": {s.Cookie(t, "admin")}},
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	defer func() { _ = c.CloseNow() }()
-	conn := &socket{c}
-	conn.send(t, `{"type":"connection_init"}`)
-	conn.next(t)
-	conn.subscribe(t, "a", object{"query": "subscription { auditEntryAdded { id argsJson } }"})
-	awaitRow(t, s, "audit.stream")
-	filler := object{"filler": strings.Repeat("x", 30<<10)}
-	action := "audit.stream.end"
-	for {
-		entries, err := s.DB.Ascend(t.Context(), audit.Filter{Action: &action}, 1, 1<<40, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(entries) > 0 {
-			if entries[0].ResultCode != 499 {
-				t.Errorf("%+v", entries[0])
-			}
-			return
-		}
-		record(t, s, "large", filler) // until all buffers between here and there are full
+	if _, res, err := dial(t, s, "", "X-Forwarded-For", "192.0.2.99"); err == nil || res == nil || res.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("%v, %+v", err, res)
+	}
+	connect(t, s, s.Cookie(t, "admin"))
+}
+
+// held is a log whose reads wait.
+type held struct {
+	audit.Reader
+	come chan struct{} // told of each
+	open chan struct{} // until it is closed
+}
+
+func (h *held) Bounds(ctx context.Context, f audit.Filter) (first, last int64, err error) {
+	h.come <- struct{}{}
+	select {
+	case <-h.open:
+	case <-ctx.Done():
+		return 0, 0, ctx.Err()
+	}
+	return h.Reader.Bounds(ctx, f)
+}
+
+// TestSocketOperations: a connection has only some operations at once, those that have not
+// begun yet included; its other ones go on.
+func TestSocketOperations(t *testing.T) {
+	t.Parallel()
+	const most = 8
+	h := &held{come: make(chan struct{}, 2*most), open: make(chan struct{})}
+	s := apitest.Start(t, apitest.Options{SilentReads: true, Reader: func(r audit.Reader) audit.Reader { h.Reader = r; return h }})
+	conn := connect(t, s, s.Cookie(t, "admin"))
+	for i := range most {
+		conn.subscribe(t, strconv.Itoa(i), object{"query": added, "variables": object{"after": "0"}})
+		<-h.come
+	}
+	conn.subscribe(t, "more", object{"query": added, "variables": object{"after": "0"}})
+	want := `{"id":"more","type":"error","payload":[{"message":"A connection has 8 subscriptions at once","extensions":{"code":"RATE_LIMITED"}}]}`
+	if got := conn.next(t); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if rows := s.Rows(t); len(rows) > 0 {
+		t.Errorf("rows %+v", rows)
+	}
+	close(h.open)
+	for len(s.Rows(t)) < most { // each of them is let through, or one too many of the user
+		continue
 	}
 }
 
@@ -496,7 +514,7 @@ func TestSocketEndsWithServer(t *testing.T) {
 	s.Stop()
 	closed.Wait()
 	rows := s.Rows(t)
-	if end := rows[len(rows)-1]; end.Action != "audit.stream.end" || end.Decision != audit.Allow || end.ResultCode != 503 && end.ResultCode != 499 {
+	if end := rows[len(rows)-1]; end.Action != "audit.stream.end" || end.Decision != audit.Allow || end.ResultCode != 503 {
 		t.Errorf("%+v", end)
 	}
 	if diff := cmp.Diff(2, len(rows)); diff != "" {

@@ -63,9 +63,9 @@ func (r *Resolver) entriesAdded(ctx context.Context, filter *audit.Filter, after
 	if !ok {
 		return nil, fmt.Errorf("no transport looks after the subscription")
 	}
-	var f audit.Filter
-	if filter != nil {
-		f = *filter
+	f, err := checked(filter)
+	if err != nil {
+		return nil, err
 	}
 	var from *int64
 	if after != nil {

@@ -95,6 +95,14 @@ func (r *Recorder) Record(e Entry) (Entry, error) {
 	return e, err
 }
 
+// Waiting says how many entries wait in line, those that are being written not among
+// them, and how many may.
+func (r *Recorder) Waiting() (n, limit int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.queue), r.limit
+}
+
 // Stop refuses new entries, writes what is queued and returns when the writer has
 // ended. It may be called more than once.
 func (r *Recorder) Stop() {

@@ -137,31 +137,70 @@ func (r *Reader) end(text []byte) error {
 // names are the members of a line, in this order.
 var names = append(slices.Clone(columns), "leaf")
 
+// before is what stands in a line before the value of each of names.
+var before = func() (out [][]byte) {
+	first := "{"
+	for _, name := range names {
+		out = append(out, fmt.Appendf(nil, "%s%q:", first, name))
+		first = ","
+	}
+	return out
+}()
+
 // parse reads the line of an entry.
 func parse(line []byte, e *audit.Entry) (leaf tlog.Hash, problem string) {
 	*e = audit.Entry{}
+	var room [32]json.RawMessage
+	values := room[:len(names)]
+	if !cut(line, values) {
+		return leaf, mistake(line, e)
+	}
+	for n, name := range columns {
+		if !set(e, name, values[n]) {
+			return leaf, name + " has no value that an export writes"
+		}
+	}
+	leaf, err := tlog.ParseHash(jsontext.Unquote(values[len(columns)]))
+	if err != nil {
+		return leaf, "leaf is not a hash in base64"
+	}
+	return leaf, ""
+}
+
+// cut cuts a line into the values of names. It takes no line but one that is, beside the
+// values, what is written: mistake says why.
+func cut(line []byte, values []json.RawMessage) bool {
+	for n := range values {
+		rest, ok := bytes.CutPrefix(line, before[n])
+		end := jsontext.Value(rest)
+		if !ok || end == 0 {
+			return false
+		}
+		values[n], line = rest[:end], rest[end:]
+	}
+	return string(line) == "}\n"
+}
+
+// mistake is what is wrong with a line that cannot be cut. It finds the id if there is one.
+func mistake(line []byte, e *audit.Entry) string {
 	var err error
 	n := 0
 	for name, value := range jsontext.Members(line, &err) {
 		if n == len(names) || name != names[n] {
-			return leaf, "it is not an entry as an export has it: " + strconv.Quote(name) + " is not where it belongs"
+			return "it is not an entry as an export has it: " + strconv.Quote(name) + " is not where it belongs"
 		}
-		if n < len(columns) {
-			if !set(e, name, value) {
-				return leaf, name + " has no value that an export writes"
-			}
-		} else if leaf, err = tlog.ParseHash(jsontext.Unquote(value)); err != nil {
-			return leaf, "leaf is not a hash in base64"
+		if n == 0 {
+			set(e, name, value)
 		}
 		n++
 	}
 	switch {
 	case err != nil:
-		return leaf, "it is not JSON: " + err.Error()
+		return "it is not JSON: " + err.Error()
 	case n != len(names):
-		return leaf, "it is not an entry as an export has it: " + strconv.Quote(names[n]) + " is missing"
+		return "it is not an entry as an export has it: " + strconv.Quote(names[n]) + " is missing"
 	}
-	return leaf, ""
+	return "it is not an entry as an export has it: there are blanks between its parts"
 }
 
 // set sets a column to a value as appendEntry writes it, and reports whether it is one.

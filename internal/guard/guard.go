@@ -116,6 +116,7 @@ type Guard struct {
 	settler  *every.Task // nil: there are no intents
 
 	streams streams
+	refused refused
 }
 
 // New returns a guard. Stop ends what it does in the background.
@@ -203,6 +204,7 @@ func (g *Guard) do(ctx context.Context, a Action, reads bool, next func(context.
 
 // undecided is the answer where the question itself failed: there is nothing to record.
 func (g *Guard) undecided(a Action, err error) error {
+	g.refused.undecided.Add(1)
 	g.Logger.Error("no decision could be made", "action", a.Name, "error", err)
 	return &fault.Error{Code: fault.AuditUnavailable, Message: "No decision could be made", RetryAfter: time.Second, Err: err}
 }
@@ -265,6 +267,7 @@ func (g *Guard) run(ctx context.Context, a Action, next func(context.Context) er
 // answer is what the caller gets: the outcome if its row is durable, else why not.
 func (g *Guard) answer(caller *Caller, e audit.Entry, recordErr, outcome error) error {
 	if recordErr != nil {
+		g.refused.count(recordErr)
 		g.Logger.Error("decision not recorded: the action is refused", "error", recordErr)
 		f := &fault.Error{Code: fault.AuditUnavailable, Message: "The audit log is unavailable: nothing was done", RetryAfter: time.Second, Err: recordErr}
 		if errors.Is(recordErr, audit.ErrOutcomeUnknown) {

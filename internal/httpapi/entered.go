@@ -17,8 +17,9 @@ import (
 const retryAfter = time.Second
 
 // entered is what every request goes through first: it gets its id and its caller,
-// its answer tells which rows it left, and a panic becomes a plain 500.
-func (a *api) entered(h http.Handler) http.Handler {
+// its answer tells which rows it left, and a panic becomes a plain 500. mux knows the
+// routes behind h.
+func (a *api) entered(mux *http.ServeMux, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller := &guard.Caller{
 			RequestID: requestID(r.Header.Get("X-Request-Id")),
@@ -26,6 +27,10 @@ func (a *api) entered(h http.Handler) http.Handler {
 			UserAgent: r.UserAgent(),
 		}
 		out := &answer{ResponseWriter: w, caller: caller}
+		if a.Answered != nil {
+			start := time.Now()
+			defer func() { a.Answered(out.answered(mux, r, start)) }()
+		}
 		out.Header().Set("X-Request-Id", caller.RequestID)
 		out.Header().Set("X-Content-Type-Options", "nosniff")
 		defer func() {
@@ -46,10 +51,14 @@ type answer struct {
 	http.ResponseWriter
 	caller *guard.Caller
 	begun  bool
+	status int // 0: as if it were 200
 }
 
 func (w *answer) WriteHeader(status int) {
 	w.begin()
+	if w.status < http.StatusOK { // what was before was not the last
+		w.status = status
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 

@@ -30,6 +30,8 @@ type Config struct {
 	Pages   http.Handler // /audit, /graphiql and their assets
 	Health  func(context.Context) []Check
 	Logger  *slog.Logger
+	// Answered is told of every request when it is over; nil: nobody is.
+	Answered func(Answered)
 
 	PublicTree     bool           // checkpoints and hashes of the tree are for everybody
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For counts
@@ -78,7 +80,7 @@ func New(cfg Config) (http.Handler, error) {
 			MaxAge:         600,
 		}).Handler(h)
 	}
-	return api.entered(h), nil
+	return api.entered(mux, h), nil
 }
 
 func crossOrigin(w http.ResponseWriter, _ *http.Request) {

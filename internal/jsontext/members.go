@@ -39,6 +39,25 @@ func Members(text []byte, err *error) iter.Seq2[string, json.RawMessage] {
 	}
 }
 
+// Value is how long the JSON value is that s begins with, 0 if it begins with none.
+func Value(s []byte) int {
+	if len(s) == 0 {
+		return 0
+	}
+	if s[0] == '"' { // mostly a plain string
+		for i := 1; i < len(s) && s[i] >= ' ' && s[i] != '\\'; i++ {
+			if s[i] == '"' {
+				return i + 1
+			}
+		}
+	}
+	n := tokenEnd(s)
+	if !json.Valid(s[:n]) {
+		return 0
+	}
+	return n
+}
+
 const blanks = " \t\r\n"
 
 // trim is s without the blanks at its beginning. s ends with something else.
@@ -49,13 +68,13 @@ func trim(s []byte) []byte {
 	return s
 }
 
-// tokenEnd is how long the JSON value is that begins the valid text s.
+// tokenEnd is how long the JSON value is that s begins with, if it begins with one.
 func tokenEnd(s []byte) int {
 	depth := 0
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '"':
-			for i++; s[i] != '"'; i++ {
+			for i++; i < len(s) && s[i] != '"'; i++ {
 				if s[i] == '\\' {
 					i++
 				}
@@ -77,7 +96,7 @@ func tokenEnd(s []byte) int {
 			continue
 		}
 		if depth == 0 {
-			return i + 1
+			return min(i+1, len(s))
 		}
 	}
 	return len(s)

@@ -17,6 +17,13 @@ func NewSeats(total, each int) *Seats {
 	return &Seats{total: total, each: each, taken: map[string]int{}}
 }
 
+// Taken says how many seats are taken, and how many there are.
+func (s *Seats) Taken() (n, total int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all, s.total
+}
+
 // Take takes a seat for key if there is one. leave gives it back; calling it again does
 // nothing.
 func (s *Seats) Take(key string) (leave func(), ok bool) {

@@ -62,6 +62,9 @@ func New(cfg Config) *Feed {
 	return &Feed{Config: cfg, seats: limit.NewSeats(MaxStreams, MaxPerUser)}
 }
 
+// Streams says how many there are now, and how many there may be.
+func (d *Feed) Streams() (n, limit int) { return d.seats.Taken() }
+
 // Stream is one reader's place in the feed.
 type Stream struct {
 	feed   *Feed
@@ -72,14 +75,16 @@ type Stream struct {
 
 // Open makes a stream for a user: the entries of f with ids greater than after, or, without
 // after, greater than Follow is told. Close must be called on it. Errors: BadUserInput for an
-// after that the log does not reach, and for times in f, since the stream says by ids where
-// it begins; RateLimited.
+// after that the log does not reach, and for times and AsOf in f, since the stream says by ids
+// where it begins and goes on; RateLimited.
 func (d *Feed) Open(ctx context.Context, user uuid.UUID, f audit.Filter, after *int64) (*Stream, error) {
 	switch {
 	case f.Since != nil:
 		return nil, fault.Input("since", "a stream has none: it begins behind an entry")
 	case f.Until != nil:
 		return nil, fault.Input("until", "a stream has none: it goes on")
+	case f.AsOf != nil:
+		return nil, fault.Input("asOf", "a stream has none: it goes on")
 	}
 	if after != nil {
 		_, last, err := d.Log.Bounds(ctx, audit.Filter{})

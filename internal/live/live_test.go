@@ -70,6 +70,7 @@ func TestOpen(t *testing.T) {
 		{after: id(-1), want: "after: should be from 0 to 3, the last entry"},
 		{filter: audit.Filter{Since: &now}, want: "since: a stream has none: it begins behind an entry"},
 		{filter: audit.Filter{Until: &now}, want: "until: a stream has none: it goes on"},
+		{filter: audit.Filter{AsOf: id(2)}, want: "asOf: a stream has none: it goes on"},
 	} {
 		st, err := s.Open(t.Context(), user, c.filter, c.after)
 		if (err == nil) != (c.want == "") || err != nil && (fault.From(err).Message != c.want || fault.From(err).Code != fault.BadUserInput) {

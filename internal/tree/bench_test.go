@@ -9,8 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"halite/db"
 	"halite/internal/audit"
+	"halite/internal/every"
 	"halite/internal/merkle"
 	"halite/internal/pgtest"
 	"halite/internal/tree"
@@ -48,6 +51,7 @@ func BenchmarkSealing(b *testing.B) {
 	}
 	for b.Loop() {
 		var without, with []float64
+		var sealed, signed []time.Duration
 		rate() // warm
 		l.work(b)
 		for i := range 2 * rounds {
@@ -57,15 +61,66 @@ func BenchmarkSealing(b *testing.B) {
 				continue
 			}
 			k := tree.New(tree.Config{Store: l.DB, Gate: l.guard, Logger: pgtest.Quiet, Keys: []*merkle.Key{l.key}})
+			lags := l.lags(b)
 			k.Start(context.Background())
 			with = append(with, rate())
 			k.Stop()
+			a, c := lags()
+			sealed, signed = append(sealed, a...), append(signed, c...)
 		}
 		slices.Sort(without)
 		slices.Sort(with)
 		fmt.Printf("\n%d callers: %.0f entries/s without the tree, %.0f with it: %.2f\n", callers, without[rounds/2], with[rounds/2], with[rounds/2]/without[rounds/2])
 		b.ReportMetric(with[rounds/2]/without[rounds/2], "of-the-rate")
+		for what, of := range map[string][]time.Duration{"sealed": sealed, "signed": signed} {
+			slices.Sort(of)
+			fmt.Printf("%s after its commit, the median entry within %v, the 99th percentile within %v, the last within %v\n", what,
+				of[len(of)/2].Round(time.Millisecond), of[len(of)*99/100].Round(time.Millisecond), of[len(of)-1].Round(time.Millisecond))
+		}
 		caughtUp(b)
+	}
+}
+
+// lags looks at the head of the log every 10 ms, and at how far the tree and the signature
+// reach. What it returns ends that, and says how long after each look both had come to the
+// head that it saw.
+func (l *log) lags(b *testing.B) func() (sealed, signed []time.Duration) {
+	b.Helper()
+	conn, err := pgx.Connect(b.Context(), l.url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	type look struct {
+		at                   time.Time
+		head, sealed, signed int64
+	}
+	var looks []look
+	task := every.Start(10*time.Millisecond, func(ctx context.Context) {
+		x := look{at: time.Now()}
+		if err := conn.QueryRow(ctx, `SELECT last_id, size, coalesce((SELECT max(size) FROM checkpoint), 0) FROM audit_head, tree_head`).
+			Scan(&x.head, &x.sealed, &x.signed); err == nil {
+			looks = append(looks, x)
+		}
+	})
+	return func() (sealed, signed []time.Duration) {
+		task.Stop()
+		_ = conn.Close(context.Background())
+		i, j := 0, 0
+		for _, x := range looks {
+			for i < len(looks) && looks[i].sealed < x.head {
+				i++
+			}
+			for j < len(looks) && looks[j].signed < x.head {
+				j++
+			}
+			if i < len(looks) {
+				sealed = append(sealed, max(0, looks[i].at.Sub(x.at)))
+			}
+			if j < len(looks) {
+				signed = append(signed, max(0, looks[j].at.Sub(x.at)))
+			}
+		}
+		return sealed, signed
 	}
 }
 

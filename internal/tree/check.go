@@ -85,8 +85,13 @@ func (k *Keeper) checkRows(ctx context.Context, c *checker, open []Mismatch) err
 		k.walk = tiles
 	}
 	if err == nil && k.walk > 0 {
-		err = c.tiles(ctx, max(0, k.walk-walkTiles), k.walk)
+		if err = c.tiles(ctx, max(0, k.walk-walkTiles), k.walk); err != nil {
+			return err
+		}
 		k.walk = max(0, k.walk-walkTiles)
+		k.mu.Lock()
+		k.walked = k.walk*merkle.TileWidth + 1
+		k.mu.Unlock()
 	}
 	return err
 }

@@ -70,6 +70,8 @@ type Keeper struct {
 	failure string     // what went wrong last; empty: nothing
 	found   []Mismatch // at the last check, in the places that were looked at
 	foreign bool       // the latest checkpoint was signed by a key that is not known
+	holds   time.Time  // until when no other server takes the lease; zero: it is not held
+	walked  int64      // the first of the entries that the walk has come to
 }
 
 // New returns a keeper.
@@ -115,6 +117,9 @@ func (k *Keeper) run(ctx context.Context) {
 	if err := k.finish(ctx); err != nil {
 		k.Logger.Error("the last entries are not sealed and signed yet; the next server does it", "error", err)
 	}
+	k.mu.Lock()
+	k.holds = time.Time{}
+	k.mu.Unlock()
 	if err := k.lease.Release(ctx); err != nil {
 		k.Logger.Debug("lease not released", "error", err)
 	}
@@ -213,10 +218,17 @@ func (k *Keeper) hold(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	held, err := k.lease.Take(ctx)
-	if held && err == nil {
-		k.leased = now.Add(leaseTTL / 2)
+	if err != nil {
+		return held, err
 	}
-	return held, err
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !held { // who holds it checks: what was found here before is not for this server to know any more
+		k.holds, k.found = time.Time{}, nil
+		return false, nil
+	}
+	k.leased, k.holds = now.Add(leaseTTL/2), now.Add(leaseTTL)
+	return true, nil
 }
 
 func (k *Keeper) failed(what string, err error) {

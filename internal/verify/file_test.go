@@ -211,7 +211,7 @@ func TestFileIsWrong(t *testing.T) {
 		"cut behind a line":           {change: func(s string) string { return strings.Join(strings.SplitAfter(s, "\n")[:5], "") }, want: "the file was cut: it has no footer"},
 		"empty":                       {change: func(string) string { return "" }, want: "the file was cut: it has no footer"},
 		"more behind it":              {change: func(s string) string { return s + "{}\n" }, want: "line 21: the footer is not the last line"},
-		"another form":                {change: change(`{"id":17,`, `{"id": 17,`), want: "line 21: the footer has the SHA-256 "},
+		"another form":                {change: change(`{"id":17,`, `{"id": 17,`), want: "entry 17 (line 7): it is not an entry as an export has it: there are blanks between its parts"},
 		"another order":               {change: change(`{"id":17,"at"`, `{"at":17,"id"`), want: `line 7: it is not an entry as an export has it: "at" is not where it belongs`},
 		"not JSON":                    {change: change(`{"id":17,`, `{"id":17;`), want: "line 7: it is not JSON: "},
 		"no leaf":                     {change: func(s string) string { return regexp.MustCompile(`,"leaf":"[^"]*"`).ReplaceAllString(s, "") }, want: `entry 11 (line 1): it is not an entry as an export has it: "leaf" is missing`},

@@ -2428,14 +2428,18 @@ the session or the permission is lost, within ten seconds.
 """
 type Subscription {
   """
-  Entries of the audit log, as they are written, oldest first. Whoever begins again behind the last entry that he has seen misses
-  and repeats none. Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `; recorded as ` + "`" + `audit.stream` + "`" + `.
+  Entries of the audit log, as they are written by any server, oldest first, within a second. Whoever begins again behind the last entry
+  that he has seen misses and repeats none, whatever happened meanwhile. Served over ` + "`" + `graphql-transport-ws` + "`" + ` and SSE.
 
-  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for an ` + "`" + `after` + "`" + ` that the log does not reach, or behind which entries are not kept any more, and for times in
-  the filter; ` + "`" + `RATE_LIMITED` + "`" + ` for more than 4 of a user at once or 64 of the server.
+  Needs ` + "`" + `view` + "`" + ` on ` + "`" + `audit:*` + "`" + `; recorded as ` + "`" + `audit.stream` + "`" + ` before the first entry and as ` + "`" + `audit.stream.end` + "`" + ` at the end, also where reads
+  are not recorded. It ends with ` + "`" + `UNAUTHENTICATED` + "`" + ` or ` + "`" + `FORBIDDEN` + "`" + ` within ten seconds of losing the session or the permission. When the
+  server ends, the connection does, without an error: begin again.
+
+  Errors: ` + "`" + `BAD_USER_INPUT` + "`" + ` for an ` + "`" + `after` + "`" + ` that the log does not reach, or behind which entries are not kept any more, and for times or
+  ` + "`" + `asOf` + "`" + ` in the filter; ` + "`" + `RATE_LIMITED` + "`" + ` for more than 4 of a user at once or 64 of the server.
   """
   auditEntryAdded(
-    "Which entries; without it, all. It has no times."
+    "Which entries; without it, all. It has no times and no ` + "`" + `asOf` + "`" + `."
     filter: AuditFilter
     "The id of the entry behind which it begins, or 0; without it, it begins with what is yet to be written."
     after: ID

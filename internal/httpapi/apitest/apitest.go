@@ -219,10 +219,6 @@ var passwordHash = sync.OnceValues(func() (string, error) {
 
 func (s *Server) addUsers(tb testing.TB) {
 	tb.Helper()
-	hash, err := passwordHash()
-	if err != nil {
-		tb.Fatal(err)
-	}
 	if err := s.DB.SeedRoles(tb.Context(), policy.BuiltinRoles()); err != nil {
 		tb.Fatal(err)
 	}
@@ -236,14 +232,26 @@ func (s *Server) addUsers(tb testing.TB) {
 		{name: "gone", role: "admin", gone: true},
 		{name: "new", role: "admin", must: true},
 	} {
-		s.ids[u.name] = uuid.New()
-		err := s.DB.CreateUser(tb.Context(), directory.User{
-			ID: s.ids[u.name], Username: u.name, DisplayName: strings.ToUpper(u.name),
-			Active: !u.gone, MustChangePassword: u.must, Roles: pgtest.Roles(tb, s.DB, u.role),
-		}, hash)
-		if err != nil {
-			tb.Fatal(err)
-		}
+		s.add(tb, directory.User{Username: u.name, Active: !u.gone, MustChangePassword: u.must}, u.role)
+	}
+}
+
+// AddUser makes one more user, with a role.
+func (s *Server) AddUser(tb testing.TB, name, role string) {
+	tb.Helper()
+	s.add(tb, directory.User{Username: name, Active: true}, role)
+}
+
+func (s *Server) add(tb testing.TB, u directory.User, role string) {
+	tb.Helper()
+	hash, err := passwordHash()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	u.ID, u.DisplayName, u.Roles = uuid.New(), strings.ToUpper(u.Username), pgtest.Roles(tb, s.DB, role)
+	s.ids[u.Username] = u.ID
+	if err := s.DB.CreateUser(tb.Context(), u, hash); err != nil {
+		tb.Fatal(err)
 	}
 }
 
