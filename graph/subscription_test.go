@@ -248,7 +248,7 @@ func TestSSEOfEntries(t *testing.T) {
 	}
 	_ = st.Body.Close()
 	end := awaitRow(t, s, "audit.stream.end")
-	if end.ResultCode != 499 || end.Decision != audit.Allow || string(end.Args) != `{"began": 1, "count": 2}` || end.RequestID != apitest.RequestID {
+	if end.ResultCode != 499 || end.Resource != "audit:*" || end.Decision != audit.Allow || string(end.Args) != `{"began": 1, "count": 2}` || end.RequestID != apitest.RequestID {
 		t.Errorf("%+v, %s", end, end.Args)
 	}
 

@@ -33,6 +33,12 @@ type Stream struct {
 // Run must be called on a stream. a has the effect Read.
 func (g *Guard) Begin(ctx context.Context, a Action, prepare func(context.Context) error) (*Stream, error) {
 	s := &Stream{guard: g, caller: CallerOf(ctx), action: a, start: time.Now()}
+	if named := a.Named; named != nil { // it is asked for at the gate, once
+		a.Named = func(ctx context.Context) (resource string, err error) {
+			s.action.Resource, err = named(ctx)
+			return s.action.Resource, err
+		}
+	}
 	var outcome *Outcome
 	id, err := g.do(ctx, a, true, func(ctx context.Context) error {
 		outcome = OutcomeOf(ctx)

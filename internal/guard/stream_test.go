@@ -184,6 +184,35 @@ func TestStreamIsLookedAtAgain(t *testing.T) {
 	}
 }
 
+// TestStreamIsLookedAtAgainByName: whose permission is for what a stream reads, and no more,
+// keeps a stream whose resource is looked up, and its last row names it.
+func TestStreamIsLookedAtAgainByName(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		g := newGuard(t, m, guard.Config{})
+		may := principal(policy.Permission{Verb: "export", ResourceGlob: "audit:*"})
+		ctx, caller := as(t, may)
+		caller.Again = func(context.Context) (*policy.Principal, error) { return may, nil }
+		named := stream
+		named.Resource, named.Named = "", func(context.Context) (string, error) { return "audit:*", nil }
+		s, err := g.Begin(ctx, named, nothing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.Run(func(ctx context.Context) (int64, error) {
+			time.Sleep(25 * time.Second)
+			return 2, ctx.Err()
+		})
+		if err != nil {
+			t.Errorf("it ends with %v", err)
+		}
+		if diff := cmp.Diff(`audit.export.end audit:* allow 200 {"began":1,"count":2}: let through by entry 1`, told(m)[1]); diff != "" {
+			t.Errorf("-want +got\n%s", diff)
+		}
+	})
+}
+
 // TestEndStreams: a server that ends takes its streams with it, those that are about to
 // begin too.
 func TestEndStreams(t *testing.T) {

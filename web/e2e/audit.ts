@@ -79,7 +79,7 @@ export function questions(page: Page): () => string[] {
   const asked: string[] = [];
   page.on('request', (request) => {
     const { pathname } = new URL(request.url());
-    if (pathname === '/graphql') asked.push(/query (\w+)/.exec(request.postData() ?? '')?.[1] ?? '?');
+    if (pathname === '/graphql') asked.push(/(?:query|subscription) (\w+)/.exec(request.postData() ?? '')?.[1] ?? '?');
     else if (pathname.startsWith('/api/')) asked.push(pathname);
   });
   return () => asked;

@@ -34,8 +34,8 @@ export const test = base.extend<{ guard: void; signedIn: Page; audit: Page }, { 
       context.on('console', (message) => {
         // The browser reports every refusal of the server, and the tests look at those themselves.
         const refusal = /^Failed to load resource: the server responded with a status of 4/.test(message.text());
-        // So is every request while a test takes the network away.
-        const offline = /net::ERR_INTERNET_DISCONNECTED$/.test(message.text());
+        // So is every request while a test takes the network or the server away.
+        const offline = /net::ERR_(INTERNET_DISCONNECTED|CONNECTION_REFUSED|INCOMPLETE_CHUNKED_ENCODING)$/.test(message.text());
         if (message.type() === 'error' && !refusal && !offline) faults.push(`console: ${message.text()}`);
       });
       await use();

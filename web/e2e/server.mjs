@@ -17,6 +17,8 @@ const password = 'correct-horse-battery';
  * @property {string} password the password of admin; whoever changes it writes the new one here
  * @property {string} cookie a session of admin, as name=value
  * @property {string[]} output what the program has said so far, by lines
+ * @property {() => Promise<void>} halt ends it and leaves its data
+ * @property {() => Promise<void>} resume starts it again, on its data and at its address
  * @property {() => Promise<void>} stop ends it and removes its data
  */
 
@@ -42,23 +44,42 @@ export async function startServer(rows = 0) {
     COOKIE_SECURE: 'false', // the connection is plain HTTP
   };
   if (rows > 0) await promisify(execFile)(program, ['generate', '--rows', String(rows), '--months', '2'], { env });
-  const child = spawn(program, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended = once(child, 'exit');
+  let process_ = run(program, env);
   const stop = async () => {
-    if (child.exitCode === null && child.signalCode === null) {
-      child.kill('SIGTERM');
-      await ended;
-    }
+    await process_.halt();
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const { url, output } = await announced(child, ended);
+    const { url, output } = await process_.announced;
     await ready(url, AbortSignal.timeout(60_000));
-    return { url, password, cookie: await settle(url), output, stop };
+    const resume = async () => {
+      process_ = run(program, { ...env, LISTEN_PORT: new URL(url).port });
+      await process_.announced;
+      await ready(url, AbortSignal.timeout(60_000));
+    };
+    return { url, password, cookie: await settle(url), output, halt: () => process_.halt(), resume, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/**
+ * Runs the program.
+ *
+ * @param {string} program
+ * @param {NodeJS.ProcessEnv} env
+ */
+function run(program, env) {
+  const child = spawn(program, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'exit');
+  const halt = async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGTERM');
+      await ended;
+    }
+  };
+  return { announced: announced(child, ended), halt };
 }
 
 /**

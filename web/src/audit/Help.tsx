@@ -4,9 +4,11 @@ import { useShortcuts } from './keys.ts';
 const keys = [
   ['j, k', 'the next entry, the one before'],
   ['Enter', 'open the entry'],
-  ['Esc', 'close it'],
+  ['Esc', 'close it; leave the row'],
   ['n, p', 'the next page, the one before'],
   ['r', 'the newest entries'],
+  ['l', 'live: entries come in as they are written'],
+  ['p', 'while live, on the first page: pause, resume'],
   ['g', 'go to an entry or a moment'],
   ['/', 'the filter'],
   ['v', 'the picture: counts over time, by user, action and resource'],
@@ -22,7 +24,7 @@ export function Help({ onClose }: { onClose: () => void }) {
       <p>
         Each line is one decision: who wanted to do what, and whether it was allowed. Denied ones are marked. A code of 400 or
         more means that an allowed action failed all the same. Reading the log is recorded as well, also what this page reads; it reads
-        nothing by itself.
+        nothing by itself. Live leaves an entry when it begins and one when it ends, none in between.
       </p>
       <table className="keys">
         <caption>Keys</caption>

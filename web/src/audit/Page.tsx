@@ -9,14 +9,16 @@ import { Help } from './Help.tsx';
 import { placeOfEntry, placeOfMoment, type Place } from './jump.ts';
 import { useKeys, useShortcuts } from './keys.ts';
 import { learn } from './known.ts';
+import { Ended, LiveSwitch, Waiting } from './Live.tsx';
 import { askAgain, client, useGone } from './asking.ts';
 import { Picture } from './Picture.tsx';
-import { useListing, useRights } from './queries.ts';
+import { know, useListing, useRights } from './queries.ts';
 import { useView } from './router.ts';
 import { Gone, Loading, NoMatch, NoPermission, NothingRecorded, PastTheEnd, Refused, Searched, useSlow } from './States.tsx';
-import { Table } from './Table.tsx';
+import { entries, Table } from './Table.tsx';
 import { TakeAway } from './TakeAway.tsx';
 import { Toolbar } from './Toolbar.tsx';
+import { isNewest, said, useFlow, useLive, useShown, whyNot } from './useLive.ts';
 import { useMedia } from './useMedia.ts';
 import { pages, writeView, type View } from './view.ts';
 
@@ -34,11 +36,18 @@ export function Page({ username, signIns, expire }: Owner) {
 
   const listing = useListing(view, refresh);
   const rights = useRights(signIns);
-  const { data, error } = listing;
-  const gone = useGone(listing);
-  const waiting = listing.isFetching && (listing.isPlaceholderData || !data);
+  const { error } = listing;
+  const waiting = listing.isFetching && (listing.isPlaceholderData || !listing.data);
   const slow = useSlow(waiting);
+
+  const newest = isNewest(view) && !listing.isPlaceholderData && listing.data ? listing.data : null;
+  const live = useLive(view, newest, signIns, expire);
+  const { feed, link, arrivals } = live;
+  const data = useShown(listing, newest, live);
   const rows = data?.rows ?? [];
+  const listingGone = useGone(listing);
+  const gone = listingGone ?? (feed && link.is === 'gone' ? link : null);
+  const flow = useFlow(view, feed, newest !== null && active < 0 && view.entry === null && over === null);
 
   useEffect(() => learn(rows), [rows]);
 
@@ -62,7 +71,7 @@ export function Page({ username, signIns, expire }: Owner) {
     target.current = -1;
     if (index >= 0) focus(index);
     else setActive(view.entry === null ? -1 : data.rows.findIndex(({ id }) => id === view.entry));
-  }, [data, listing.isPlaceholderData]);
+  }, [listing.data, listing.isPlaceholderData]);
 
   const focus = useCallback((index: number) => {
     setActive(index);
@@ -73,16 +82,53 @@ export function Page({ username, signIns, expire }: Owner) {
     setRefresh((count) => count + 1);
     go({ filter, page: 1, asOf: null });
   };
-  const toPage = (page: number) => go({ page, asOf: data?.asOf ?? null });
+  // The first page of a live log is the newest, with all that came.
+  const asOfPage = (page: number) => (feed && page === 1 ? null : (data?.asOf ?? null));
+  const toPage = (page: number) => go({ page, asOf: asOfPage(page) });
   const toNewest = () => {
-    setRefresh((count) => count + 1);
+    flow.setPaused(false);
+    if (feed && link.is === 'open' && !error) {
+      // They are here.
+      feed.show();
+      setActive(-1);
+      document.getElementById(entries)?.scrollTo({ top: 0 });
+      document.getElementById(entries)?.focus({ preventScroll: true });
+    } else {
+      setRefresh((count) => count + 1);
+    }
     go({ page: 1, asOf: null });
+  };
+  const toLive = (live: boolean) => {
+    if (whyNot(view) !== null) return;
+    if (live) {
+      // It goes on where a page was read that is not old.
+      if (!newest || Date.now() - newest.readAt > 60_000) setRefresh((count) => count + 1);
+      setActive(-1);
+      go({ live, page: 1, asOf: null }, 'replace');
+      return;
+    }
+    const asOf = newest && data && arrivals.shownCount > 0 ? data.asOf : view.asOf;
+    // What came stays, as a page of the log up to there.
+    if (asOf !== view.asOf) know({ ...view, asOf }, { ...data!, readAt: Date.now() });
+    go({ live, asOf }, 'replace');
+  };
+  const toSize = (size: number) => {
+    const page = Math.floor(((view.page - 1) * view.size) / size) + 1;
+    if (feed && page === 1) setRefresh((count) => count + 1);
+    go({ size, page, asOf: asOfPage(page) });
   };
   const open = (entry: string, step: 'push' | 'replace' = view.entry === null ? 'push' : 'replace') => go({ entry }, step);
   const close = () => {
     go({ entry: null });
     if (active >= 0) focus(active);
   };
+  /** Leaves the row that the keyboard is at. */
+  const leave = () => {
+    if (active < 0) return;
+    setActive(-1);
+    document.getElementById(entries)?.focus({ preventScroll: true });
+  };
+  const coming = feed !== null && link.is !== 'ended';
   const step = (by: number) => {
     if (rows.length === 0) return;
     const to = active < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, active + by));
@@ -96,9 +142,10 @@ export function Page({ username, signIns, expire }: Owner) {
   const jump = ({ offset, asOf }: Place) => {
     const page = Math.floor(offset / view.size) + 1;
     const index = offset % view.size;
-    if (page === view.page && asOf === data?.asOf && !listing.isPlaceholderData) focus(Math.min(index, rows.length - 1));
+    const same = asOf === data?.asOf;
+    if (page === view.page && same && !listing.isPlaceholderData) focus(Math.min(index, rows.length - 1));
     else target.current = index;
-    go({ page, asOf, entry: null });
+    go({ page, asOf: same ? asOfPage(page) : asOf, entry: null });
   };
 
   useKeys(
@@ -106,10 +153,11 @@ export function Page({ username, signIns, expire }: Owner) {
       j: () => step(1),
       k: () => step(-1),
       Enter: () => rows[active] && open(rows[active].id),
-      Escape: () => view.entry !== null && close(),
+      Escape: () => (view.entry !== null ? close() : leave()),
       n: () => turn(1),
-      p: () => turn(-1),
+      p: () => (coming && view.page === 1 ? flow.setPaused(!flow.paused) : turn(-1)),
       r: toNewest,
+      l: () => toLive(!view.live),
       g: () => setOver('goto'),
       v: () => go({ picture: !view.picture }, 'replace'),
       u: () => go({ zone: view.zone === 'utc' ? 'local' : 'utc' }, 'replace'),
@@ -119,11 +167,14 @@ export function Page({ username, signIns, expire }: Owner) {
     shortcuts,
   );
 
+  // The picture counts what the table does, but not again for each entry that comes.
+  const [recounts, setRecounts] = useState(0);
+  const counted = useHeld(data?.asOf ?? null, feed !== null, JSON.stringify([view.filter, view.picture, recounts]));
   /** Searches what the last search did not look at. */
   const searchOn = () => {
     if (data?.searchedTo) go({ page: 1, asOf: String(BigInt(data.searchedTo) - 1n), entry: null });
   };
-  const shown = data && !(error && !gone);
+  const shown = data && !(error && !listingGone);
   const covered = narrow && view.entry !== null;
   const allOf = (key: Key, value: string): Partial<View> => ({ filter: withValues({}, key, [value]), page: 1, asOf: null, entry: null });
 
@@ -136,8 +187,9 @@ export function Page({ username, signIns, expire }: Owner) {
   function content(): ReactNode {
     const retry = () => void listing.refetch();
     if (forbidden) {
-      const reason = rights.data?.log?.reason ?? forbidden.message;
-      return <NoPermission username={username} reason={reason} auditId={forbidden.auditId} onRetry={retry} />;
+      const { allowed, reason } = rights.data?.log ?? {}; // asked when the session began: it may have been lost since
+      const why = (!allowed && reason) || forbidden.message;
+      return <NoPermission username={username} reason={why} auditId={forbidden.auditId} onRetry={retry} />;
     }
     if (error) return isRefused ? null : <Refused error={error} onRetry={retry} onClear={() => toFilter({})} />;
     if (!data) return gone ? null : <Loading slow={slow} />;
@@ -159,6 +211,9 @@ export function Page({ username, signIns, expire }: Owner) {
         href={(id) => writeView({ ...view, entry: id })}
         onOpen={open}
         stale={waiting}
+        readTo={newest && feed ? newest.asOf : null}
+        onTop={flow.setTop}
+        onPoint={flow.point}
         />
       </>
     );
@@ -177,8 +232,14 @@ export function Page({ username, signIns, expire }: Owner) {
           />
         )}
         {gone && (
-          <Gone {...gone} readAt={data?.readAt ?? 0} zone={view.zone} onRetry={() => void askAgain(listing)} />
+          <Gone
+            {...gone}
+            readAt={(gone === link ? link.heardAt : data?.readAt) ?? 0}
+            zone={view.zone}
+            onRetry={() => (gone === link ? feed?.retry() : void askAgain(listing))}
+          />
         )}
+        {feed && !gone && <Ended link={link} username={username} onRetry={() => feed.retry()} onNewest={toNewest} />}
         {shown && (
           <Toolbar
             listing={data}
@@ -186,8 +247,9 @@ export function Page({ username, signIns, expire }: Owner) {
             waiting={waiting}
             slow={slow}
             newest={view.asOf === null}
+            live={said(view, live, flow)}
             onPage={toPage}
-            onSize={(size) => go({ size, page: Math.floor(((view.page - 1) * view.size) / size) + 1, asOf: data.asOf })}
+            onSize={toSize}
             onNewest={toNewest}
             onZone={(zone) => go({ zone }, 'replace')}
             picture={view.picture}
@@ -195,12 +257,15 @@ export function Page({ username, signIns, expire }: Owner) {
             onGoTo={() => setOver('goto')}
             onTakeAway={() => setOver('takeaway')}
             onHelp={() => setOver('help')}
-          />
+          >
+            <LiveSwitch live={view.live} whyNot={whyNot(view)} paused={flow.paused} coming={coming} onLive={toLive} onPause={flow.setPaused} />
+          </Toolbar>
         )}
         {shown && view.picture && (
           <Picture
             view={view}
-            asOf={data.asOf}
+            asOf={counted}
+            onRecount={feed && counted !== data.asOf ? () => setRecounts((count) => count + 1) : null}
             onRange={(since, until) => toFilter({ ...view.filter, since: [since], until: [until] })}
             onPick={(key, value) => toFilter(withValues(view.filter, key, fields[key].many ? [...new Set([...(view.filter[key] ?? []), value])] : [value]))}
           />
@@ -208,6 +273,7 @@ export function Page({ username, signIns, expire }: Owner) {
       </div>
         <div className={view.entry === null ? 'body-log' : 'body-log with-drawer'}>
           <div className="shown-log" inert={covered}>
+            {feed && <Waiting waiting={arrivals.waitingCount} onShow={toNewest} />}
             {content()}
           </div>
           {view.entry !== null && (
@@ -238,4 +304,11 @@ export function Page({ username, signIns, expire }: Owner) {
       )}
     </div>
   );
+}
+
+/** A value that stays as it is while it is held and the key is the same. */
+function useHeld<Value>(value: Value, held: boolean, key: string): Value {
+  const kept = useRef({ value, key });
+  if (!held || kept.current.key !== key) kept.current = { value, key };
+  return kept.current.value;
 }

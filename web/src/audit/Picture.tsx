@@ -7,12 +7,15 @@ import { number } from './format.ts';
 import { Histogram } from './Histogram.tsx';
 import { learnActions, learnUsers } from './known.ts';
 import { usePicture } from './queries.ts';
+import { clock } from './time.ts';
 import type { View } from './view.ts';
 
 interface Props {
   view: View;
   /** The newest entry that the table looks at. */
   asOf: string | null;
+  /** Counts anew, up to the newest entry that is shown. Null: it is that one which is counted up to. */
+  onRecount: (() => void) | null;
   onRange: (since: string, until: string) => void;
   /** Adds a value to the filter. */
   onPick: (key: Key, value: string) => void;
@@ -21,7 +24,7 @@ interface Props {
 const units = { MINUTE: 'minute', QUARTER_HOUR: 'quarter of an hour', HOUR: 'hour', DAY: 'day', WEEK: 'week', MONTH: 'month' };
 
 /** The entries of the view as a picture: how they are spread over time, and who and what is most frequent among them. */
-export function Picture({ view, asOf, onRange, onPick }: Props) {
+export function Picture({ view, asOf, onRecount, onRange, onPick }: Props) {
   const { stats, facets } = usePicture(view, asOf);
   const { users, actions, resources } = facets.data ?? {};
   const drawn = stats.data?.auditStats;
@@ -38,6 +41,12 @@ export function Picture({ view, asOf, onRange, onPick }: Props) {
           <Histogram buckets={drawn.buckets} unit={units[drawn.bucket]} zone={view.zone} onRange={onRange} />
         ) : (
           <Missing query={stats} />
+        )}
+        {drawn && onRecount && asOf !== null && (
+          <p className="quiet counted">
+            Counted at {clock(stats.dataUpdatedAt, view.zone)}, up to entry {number(Number(asOf))}.{' '}
+            <button type="button" onClick={onRecount}>Count again</button>
+          </p>
         )}
         {drawn && !drawn.isExact && <p className="quiet">Of the newest entries only: with this filter the log is searched.</p>}
       </div>

@@ -1,5 +1,6 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useRef, type MouseEvent } from 'react';
+import { later } from './arrivals.ts';
 import type { Row } from './documents.ts';
 import { number } from './format.ts';
 import { duration, exact, toSecond, zoneName, type Zone } from './time.ts';
@@ -23,10 +24,19 @@ interface Props {
   onOpen: (id: string) => void;
   /** The rows are still those of another page. */
   stale: boolean;
+  /** The newest entry that the page was read with; later ones came since. Null if none did. */
+  readTo: string | null;
+  /** Told whether the first row is in sight. */
+  onTop: (top: boolean) => void;
+  /** The pointer moves over the rows. */
+  onPoint: () => void;
 }
 
+/** The id of the element that the rows scroll in. */
+export const entries = 'entries';
+
 /** Entries as a table, of which only the rows in sight are there. Each row has one link, which opens it. */
-export function Table({ rows, offset, total, exact, zone, active, nonce, onActive, open, href, onOpen, stale }: Props) {
+export function Table({ rows, offset, total, exact, zone, active, nonce, onActive, open, href, onOpen, stale, readTo, onTop, onPoint }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const wanted = useRef(false);
   const narrow = useMedia('(max-width: 640px)');
@@ -51,6 +61,8 @@ export function Table({ rows, offset, total, exact, zone, active, nonce, onActiv
     if (active <= 0) scroller.current?.scrollTo({ top: 0 });
   }, [first]);
 
+  useEffect(() => () => onTop(true), [onTop]);
+
   useEffect(() => {
     if (nonce === 0 || active < 0) return;
     wanted.current = true;
@@ -71,7 +83,16 @@ export function Table({ rows, offset, total, exact, zone, active, nonce, onActiv
   const after = virtual.getTotalSize() - ((items.at(-1)?.end ?? headHeight) - headHeight);
 
   return (
-    <div className="scroller" ref={scroller} tabIndex={0} role="region" aria-label="Entries">
+    <div
+      id={entries}
+      className="scroller"
+      ref={scroller}
+      tabIndex={0}
+      role="region"
+      aria-label="Entries"
+      onScroll={({ currentTarget }) => onTop(currentTarget.scrollTop < rowHeight / 2)}
+      onPointerMove={onPoint}
+    >
       <table className="log" role="table" aria-rowcount={exact ? total + 1 : -1} aria-busy={stale}>
         <thead role="rowgroup">
           <tr role="row" aria-rowindex={1}>
@@ -99,6 +120,7 @@ export function Table({ rows, offset, total, exact, zone, active, nonce, onActiv
               tabbable={index === Math.max(0, active)}
               current={index === active}
               open={rows[index]!.id === open}
+              fresh={readTo !== null && later(rows[index]!.id, readTo) && isFresh(rows[index]!)}
               href={href(rows[index]!.id)}
               onOpen={() => {
                 onActive(index);
@@ -114,6 +136,16 @@ export function Table({ rows, offset, total, exact, zone, active, nonce, onActiv
   );
 }
 
+const seen = new WeakMap<Row, number>();
+
+/** Whether a row has been drawn for less than some seconds: its mark fades once, however often it is scrolled to. */
+function isFresh(row: Row): boolean {
+  const now = Date.now();
+  const first = seen.get(row) ?? now;
+  seen.set(row, first);
+  return now - first < 2500;
+}
+
 /** Stands for the rows out of sight. */
 function Space({ height }: { height: number }) {
   return height > 0 ? <tr aria-hidden="true" className="space" style={{ height }} /> : null;
@@ -127,12 +159,14 @@ interface LineProps {
   tabbable: boolean;
   current: boolean;
   open: boolean;
+  /** It came while the page is live. */
+  fresh: boolean;
   href: string;
   onOpen: () => void;
   onFocus: () => void;
 }
 
-function Line({ row, index, position, zone, tabbable, current, open, href, onOpen, onFocus }: LineProps) {
+function Line({ row, index, position, zone, tabbable, current, open, fresh, href, onOpen, onFocus }: LineProps) {
   const denied = row.decision === 'DENY';
   const failed = row.resultCode >= 400;
   function click(event: MouseEvent) {
@@ -142,7 +176,7 @@ function Line({ row, index, position, zone, tabbable, current, open, href, onOpe
     event.preventDefault();
     onOpen();
   }
-  const classes = ['line', denied && 'denied', !denied && failed && 'failed', current && 'current', open && 'open'];
+  const classes = ['line', denied && 'denied', !denied && failed && 'failed', current && 'current', open && 'open', fresh && 'fresh'];
   return (
     <tr
       role="row"

@@ -13,6 +13,10 @@ interface Props {
   slow: boolean;
   /** Whether the newest entries are shown, as of when they were read. */
   newest: boolean;
+  /** What is said of them instead while the page is live; null while it is not. */
+  live: string | null;
+  /** The switch. */
+  children: ReactNode;
   onPage: (page: number) => void;
   onSize: (size: number) => void;
   onNewest: () => void;
@@ -26,20 +30,25 @@ interface Props {
 
 /** Which entries are shown, of how many, and the ways to others. */
 export function Toolbar(props: Props) {
-  const { listing, zone, waiting, slow, newest, onPage, onSize, onNewest, onZone, picture, onPicture, onGoTo, onTakeAway, onHelp } = props;
+  const { listing, zone, waiting, slow, newest, live, children, onPage, onSize, onNewest, onZone, picture, onPicture, onGoTo, onTakeAway, onHelp } = props;
   const { page, size, rows, total, exact, readAt } = listing;
   const last = pages(total, size);
+  const upTo = newest || listing.asOf === null ? '' : `up to entry ${number(Number(listing.asOf))}`;
   const [unfolded, setUnfolded] = useState(false);
   const more = useId();
   return (
     <div className="toolbar">
-      <p className="count" role="status">
+      {/* Whoever listens is not told each new total. */}
+      <p className="count" {...(live === null && { role: 'status' })}>
         <b>{range(page, size, rows.length, total, exact)}</b>
-        <span className="asof">{waiting ? (slow ? 'The server takes its time. Still reading…' : 'Reading…') : `${newest || listing.asOf === null ? '' : `up to entry ${number(Number(listing.asOf))}, `}read at ${clock(readAt, zone)}`}</span>
+        <span className="asof" title={`Read at ${clock(readAt, zone)}`}>
+          {waiting ? (slow ? 'The server takes its time. Still reading…' : 'Reading…') : [upTo, live ?? (upTo ? '' : `read at ${clock(readAt, zone)}`)].filter(Boolean).join(', ')}
+        </span>
       </p>
       <button type="button" onClick={onNewest} title="The newest entries (r)">
         <span aria-hidden="true">↻</span> Newest
       </button>
+      {children}
       <button type="button" aria-pressed={picture} onClick={() => onPicture(!picture)} title="Counts over time, by user, action and resource (v)">
         Picture
       </button>
@@ -114,7 +123,7 @@ function PageField({ page, last, onPage }: { page: number; last: number; onPage:
       <input
         id={id}
         inputMode="numeric"
-        size={Math.max(3, text.length)}
+        style={{ width: `${Math.max(3, text.length) + 1.5}ch` }}
         value={text}
         onChange={(event) => setText(event.currentTarget.value)}
         onBlur={commit}

@@ -40,10 +40,19 @@ export class Failure extends Error {
 /** Longer than any page takes. A connection that is silent for so long is dead. */
 const patience = 30_000;
 
-interface Answer<Data> {
+/** A response of the server. */
+export interface Answer<Data> {
   data?: Data | null;
-  errors?: { message: string; extensions?: More & { code?: string } }[];
+  errors?: Refusal[];
 }
+
+interface Refusal {
+  message: string;
+  extensions?: More & { code?: string };
+}
+
+/** What the server says against a question, to be thrown. */
+export const refusal = ({ message, extensions }: Refusal) => new Failure(extensions?.code ?? 'INTERNAL_SERVER_ERROR', message, extensions);
 
 /** Asks the server. Throws a Failure if any part of the question was refused, or the signal's reason. */
 export async function ask<Data, Variables>(
@@ -83,12 +92,13 @@ export async function askText<Data, Variables>(
     throw new Failure('UNREACHABLE', status >= 500 || status === 0 ? unreachable : `The server answered ${status} without JSON.`, {});
   }
   const error = answer.errors?.[0];
-  if (error) throw new Failure(error.extensions?.code ?? 'INTERNAL_SERVER_ERROR', error.message, error.extensions);
+  if (error) throw refusal(error);
   if (!answer.data) throw new Failure('UNREACHABLE', `The server answered ${status} without data.`);
   return { data: answer.data, text: body, rows: rows.split(',').filter(Boolean) };
 }
 
-const unreachable = 'The server does not answer.';
+/** What is said where there is no answer. */
+export const unreachable = 'The server does not answer.';
 
 /** A document as it is sent: what "copy as GraphQL" copies, too. */
 export function text(document: Parameters<typeof print>[0]): string {

@@ -27,6 +27,24 @@ export const listDocument = graphql(`
   }
 `);
 
+/** What is written to the log from now on. It leaves a row at its beginning and one at its end. */
+export const liveDocument = graphql(`
+  subscription AuditLive($filter: AuditFilter, $after: ID!) {
+    auditEntryAdded(filter: $filter, after: $after) {
+      id
+      at
+      userId
+      username
+      action
+      resource
+      decision
+      resultCode
+      durationMs
+      saltJid
+    }
+  }
+`);
+
 /** How many entries a filter selects. */
 export const countDocument = graphql(`
   query AuditCount($filter: AuditFilter) {
@@ -146,7 +164,7 @@ export const facetsDocument = graphql(`
 `);
 
 /** All documents, for the test that holds them against the schema. */
-export const documents = [listDocument, countDocument, entryDocument, rightsDocument, usersDocument, actionsDocument, statsDocument, facetsDocument];
+export const documents = [listDocument, liveDocument, countDocument, entryDocument, rightsDocument, usersDocument, actionsDocument, statsDocument, facetsDocument];
 
 export type FilterInput = NonNullable<VariablesOf<typeof listDocument>['filter']>;
 export type Bucket = NonNullable<ResultOf<typeof statsDocument>['auditStats']>['buckets'][number];

@@ -36,6 +36,7 @@ export function useKeys(keys: Keys, on: boolean): void {
       const target = event.target as HTMLElement;
       if (target.closest('dialog') || document.querySelector('dialog[open]')) return;
       if (event.key !== 'Escape' && (!on || target.closest('input, select, textarea, [contenteditable]'))) return;
+      if (event.key === 'Enter' && target.closest('button, a, summary')) return; // it acts by itself
       const action = latest.current[event.key];
       if (!action) return;
       event.preventDefault();

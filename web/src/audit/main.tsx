@@ -9,6 +9,7 @@ import './picture.css';
 import './table.css';
 import './entry.css';
 import './states.css';
+import './live.css';
 import './dialogs.css';
 import './narrow.css';
 import { Page } from './Page.tsx';

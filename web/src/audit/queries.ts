@@ -1,4 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { client } from './asking.ts';
 import { ask, askText, Failure } from './client.ts';
 import { entryDocument, facetsDocument, listDocument, rightsDocument, statsDocument, type Row } from './documents.ts';
 import { toInput } from './filter.ts';
@@ -23,6 +24,13 @@ export interface Listing {
   size: number;
 }
 
+const listKey = ({ filter, page, size, asOf }: View, refresh: number) => ['list', toInput(filter), page, size, asOf, refresh];
+
+/** Makes a page known that need not be asked for, since all of it is here. */
+export function know(view: View, listing: Listing): void {
+  client.setQueryData(listKey(view, 0), listing);
+}
+
 /** The page of the log that the view shows. While another is fetched, the last one stays. */
 export function useListing(view: View, refresh: number) {
   const { filter, page, size, asOf } = view;
@@ -30,7 +38,7 @@ export function useListing(view: View, refresh: number) {
   // The newest page is the newest of the moment in which it was asked for.
   const fresh = asOf === null ? refresh : 0;
   return useQuery({
-    queryKey: ['list', input, page, size, asOf, fresh],
+    queryKey: listKey(view, fresh),
     placeholderData: keepPreviousData,
     queryFn: async ({ signal }): Promise<Listing> => {
       const { auditEntries } = await ask(

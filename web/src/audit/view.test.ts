@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { entryPath, isId, pages, readView, writeView, type View } from './view.ts';
 
-const fresh: View = { filter: {}, page: 1, size: 50, asOf: null, zone: 'local', picture: false, entry: null };
+const fresh: View = { filter: {}, page: 1, size: 50, asOf: null, live: false, zone: 'local', picture: false, entry: null };
 
 const read = (address: string) => {
   const { pathname, search } = new URL(address, 'http://localhost');
@@ -26,6 +26,7 @@ const full: View = {
   page: 17,
   size: 200,
   asOf: '9007199254740993',
+  live: true,
   zone: 'utc',
   picture: true,
   entry: '9223372036854775807',
@@ -34,7 +35,7 @@ const full: View = {
 test('an address holds all of a view', () => {
   expect(writeView(full)).toBe(
     '/audit/9223372036854775807?user=71a6fc71-b360-58f1-ad61-72e1fda73f25&action=salt.run+%26+more%3F&action=b&decision=deny' +
-      '&since=2026-01-02T03:04:05.678901Z&until=2026-02-02T00:00:00.000000Z&text=%C3%A4%C3%A4%C3%A4&code=400-599&page=17&size=200&asOf=9007199254740993&tz=utc&picture=1',
+      '&since=2026-01-02T03:04:05.678901Z&until=2026-02-02T00:00:00.000000Z&text=%C3%A4%C3%A4%C3%A4&code=400-599&page=17&size=200&asOf=9007199254740993&live=1&tz=utc&picture=1',
   );
 });
 

@@ -10,6 +10,8 @@ export interface View {
   size: number;
   /** The newest entry that is looked at: what comes later does not move the pages. Null: whatever is the newest now. */
   asOf: string | null;
+  /** Whether what is written comes in. */
+  live: boolean;
   zone: Zone;
   /** Whether the entries are drawn, too. */
   picture: boolean;
@@ -36,6 +38,7 @@ export function readView(path: string, search: string): View {
     page: /^[1-9]\d{0,9}$/.test(params.get('page') ?? '') ? Number(params.get('page')) : 1,
     size: sizes.find((allowed) => allowed === size) ?? sizes[0],
     asOf: isId(asOf) ? asOf : null,
+    live: params.get('live') === '1',
     zone: params.get('tz') === 'utc' ? 'utc' : 'local',
     picture: params.get('picture') === '1',
     entry: isId(entry) ? entry : null,
@@ -49,6 +52,7 @@ export function writeView(view: View): string {
   if (view.page > 1) params.set('page', String(view.page));
   if (view.size !== sizes[0]) params.set('size', String(view.size));
   if (view.asOf !== null) params.set('asOf', view.asOf);
+  if (view.live) params.set('live', '1');
   if (view.zone === 'utc') params.set('tz', 'utc');
   if (view.picture) params.set('picture', '1');
   // Moments are easier to read in the address bar with their colons.
