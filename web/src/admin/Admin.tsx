@@ -27,7 +27,7 @@ export function Admin(owner: Owner) {
   useEffect(() => {
     if (signedOut) expire();
   }, [signedOut, expire]);
-  // What was refused to the last session is not kept from the next.
+  // What was refused to the last session is not kept from the next: what is shown is asked for again, once.
   useEffect(() => void client.resetQueries({ predicate: ({ state, queryKey }) => queryKey[0] !== 'held' && state.status === 'error' }), [signIns]);
 
   const pairs = held.data?.myPermissions;

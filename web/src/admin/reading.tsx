@@ -1,6 +1,6 @@
 import { useQuery, type UseQueryResult } from '@tanstack/react-query';
 import type { TadaDocumentNode } from 'gql.tada';
-import { useEffect, useRef, type ReactNode } from 'react';
+import { useEffect, type ReactNode } from 'react';
 import { askAgain, client, useGone } from '../audit/asking.ts';
 import { askText, Failure } from '../audit/client.ts';
 import { clock } from '../audit/time.ts';
@@ -55,23 +55,15 @@ interface Props<Data> {
 
 /** What was read, or why it was not. */
 export function Answered<Data>({ query, what, needs, children }: Props<Data>) {
-  const { expire, signIns } = useDesk();
+  const { expire } = useDesk();
   const gone = useGone(query);
   const { data: read, error } = query;
 
-  // What was refused for want of a session is asked again in the next one.
+  // What was refused for want of a session is asked again in the next one, by Admin.
   const signedOut = error instanceof Failure && error.code === 'UNAUTHENTICATED';
-  const refused = useRef(false);
   useEffect(() => {
-    if (signedOut && !query.isFetching) {
-      refused.current = true;
-      expire();
-    }
+    if (signedOut && !query.isFetching) expire();
   }, [signedOut, query.isFetching, expire]);
-  useEffect(() => {
-    if (refused.current) void query.refetch();
-    refused.current = false;
-  }, [signIns]);
 
   return (
     <div className="answered" aria-busy={query.isFetching}>
