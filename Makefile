@@ -59,14 +59,18 @@ web-setup:
 	@sh scripts/get-web.sh
 
 .PHONY: test-web
-test-web: build ## Run the HTTP audits and the tests of the pages alone
+test-web: build fake-salt ## Run the HTTP audits and the tests of the pages alone
 	cd web && npm run -s check-schema && npm run -s typecheck && npm run -s test:unit && npm run -s check-dist
 	cd web && HALITE_BIN=$(CURDIR)/$(BIN) npm run -s test:audits
 	cd web && HALITE_BIN=$(CURDIR)/$(BIN) npm run -s test:e2e
 
 .PHONY: screenshots
-screenshots: build web-setup ## Take the pictures in docs/images anew
-	cd web && HALITE_BIN=$(CURDIR)/$(BIN) SCREENSHOTS=$(CURDIR)/docs/images npm run -s test:e2e -- audit
+screenshots: build fake-salt web-setup ## Take the pictures in docs/images anew
+	cd web && HALITE_BIN=$(CURDIR)/$(BIN) SCREENSHOTS=$(CURDIR)/docs/images npm run -s test:e2e -- e2e/audit e2e/admin
+
+.PHONY: fake-salt
+fake-salt:
+	go build -o bin/fake-salt ./internal/salt/saltfake/cmd
 
 .PHONY: lint
 lint: $(LINT) ## Run golangci-lint and look for known vulnerabilities

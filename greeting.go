@@ -61,7 +61,7 @@ func (g *greeting) print(addr net.Addr, health db.Health) error {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "halite %s\n\n  Log        %s/audit\n  GraphiQL   %s/graphiql\n  GraphQL    %s/graphql\n  REST       %s/api/audit\n", version(), base, base, base, base)
+	fmt.Fprintf(&b, "halite %s\n\n  Log        %s/audit\n  Admin      %s/admin\n  GraphiQL   %s/graphiql\n  GraphQL    %s/graphql\n  REST       %s/api/audit\n", version(), base, base, base, base, base)
 	if g.metrics != nil {
 		fmt.Fprintf(&b, "  Metrics    %s/metrics\n", baseURL(g.metrics))
 	}

@@ -20,7 +20,7 @@ export default defineConfig({
     // Monaco is one large chunk by nature.
     chunkSizeWarningLimit: 5000,
     rolldownOptions: {
-      input: ['audit.html', 'graphiql.html'],
+      input: ['audit.html', 'admin.html', 'graphiql.html'],
       output: {
         // Kept apart from our own code, so that a change there leaves the large chunks, and their names, as they are.
         codeSplitting: { groups: [{ name: 'vendor', test: /preload-helper|node_modules\/(react|react-dom|scheduler)\// }] },

@@ -1,4 +1,4 @@
-// Package web serves the pages of the program, the Audit page and GraphiQL, and what they load.
+// Package web serves the pages of the program, the Audit page, administration and GraphiQL, and what they load.
 //
 // The files are built from the TypeScript sources in this folder by "npm run build" and embedded, most of them
 // compressed; "npm run check-dist" proves that they are what the sources build. The pages load nothing from any other
@@ -37,8 +37,8 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 const editorPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Handler serves GET and HEAD of /audit and, the same page, /audit/ID; of /graphiql, /favicon.svg, /licenses.md (of the code in the pages) and the files below
-// /assets/. It answers 404 to any other path and 405 to any other method.
+// Handler serves GET and HEAD of /audit and, the same page, /audit/ID; of /admin and, the same page, what it is made of, such as /admin/users; of /graphiql,
+// /favicon.svg, /licenses.md (of the code in the pages) and the files below /assets/. It answers 404 to any other path and 405 to any other method.
 //
 // Assets carry a hash of their content in their names and may be kept for ever; the rest has to be asked for again, which
 // an ETag makes cheap. Clients that do not accept gzip get the plain file.
@@ -47,8 +47,11 @@ func Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		name := r.URL.Path
-		if entry.MatchString(name) {
+		switch {
+		case entry.MatchString(name):
 			name = "/audit"
+		case admin.MatchString(name):
+			name = "/admin"
 		}
 		h.Set("Content-Security-Policy", policy)
 		if name == "/graphiql" || strings.HasPrefix(name, "/assets/") {
@@ -73,6 +76,9 @@ func Handler() http.Handler {
 
 // entry is the permanent link of an entry of the log.
 var entry = regexp.MustCompile(`^/audit/[1-9][0-9]{0,18}$`)
+
+// admin are the parts of the administration.
+var admin = regexp.MustCompile(`^/admin/(users|roles|settings|run|keys)$`)
 
 // file is one embedded file.
 type file struct {

@@ -50,7 +50,10 @@ func ask(t *testing.T, method, path string, header ...string) answer {
 
 func TestPages(t *testing.T) {
 	t.Parallel()
-	for path, csp := range map[string]string{"/audit": policy, "/audit/9223372036854775807": policy, "/graphiql": editorPolicy} {
+	for path, csp := range map[string]string{
+		"/audit": policy, "/audit/9223372036854775807": policy, "/graphiql": editorPolicy,
+		"/admin": policy, "/admin/users": policy, "/admin/roles": policy, "/admin/settings": policy, "/admin/run": policy, "/admin/keys": policy,
+	} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			testPage(t, path, csp)
@@ -171,7 +174,7 @@ func TestAskingAgain(t *testing.T) {
 
 func TestHead(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"/audit", "/audit/1", "/graphiql", "/favicon.svg", anAsset(t)} {
+	for _, path := range []string{"/audit", "/audit/1", "/admin", "/admin/keys", "/graphiql", "/favicon.svg", anAsset(t)} {
 		for _, encoding := range []string{"gzip", "identity"} {
 			get := ask(t, http.MethodGet, path, "Accept-Encoding", encoding)
 			head := ask(t, http.MethodHead, path, "Accept-Encoding", encoding)
@@ -191,7 +194,7 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	asset := anAsset(t)
 	for _, path := range []string{
-		"/", "/audit/", "/audit/0", "/audit/01", "/audit/x", "/audit/1/", "/audit/1x", "/audit/92233720368547758070", "/audit.html", "/graphiql/", "/graphiql.html", "/dist/graphiql.html", "/assets", "/assets/", "/assets/none.js", asset + ".gz",
+		"/", "/audit/", "/audit/0", "/audit/01", "/audit/x", "/audit/1/", "/audit/1x", "/audit/92233720368547758070", "/audit.html", "/admin/", "/admin/users/", "/admin/users/1", "/admin/none", "/admin.html", "/graphiql/", "/graphiql.html", "/dist/graphiql.html", "/assets", "/assets/", "/assets/none.js", asset + ".gz",
 		"/assets/../graphiql", "/assets/%2e%2e/graphiql",
 	} {
 		if got := ask(t, http.MethodGet, path); got.status != http.StatusNotFound || got.header.Get("Content-Security-Policy") == "" {

@@ -27,7 +27,7 @@ type Config struct {
 	Guard   *guard.Guard
 	Auth    *auth.Service
 	GraphQL http.Handler // behind authentication
-	Pages   http.Handler // /audit, /graphiql and their assets
+	Pages   http.Handler // /audit, /admin, /graphiql and their assets
 	Health  func(context.Context) []Check
 	Logger  *slog.Logger
 	// Answered is told of every request when it is over; nil: nobody is.

@@ -165,6 +165,7 @@ func TestAuditRoute(t *testing.T) {
 		{name: "the Audit page needs no session", method: get, path: "/audit", status: 200, body: "*"},
 		{name: "the page of an entry needs no session", method: get, path: "/audit/1", status: 200, body: "*"},
 		{name: "GraphiQL needs no session", method: get, path: "/graphiql", status: 200, body: "*"},
+		{name: "Administration needs no session", method: get, path: "/admin/users", status: 200, body: "*"},
 	})
 }
 

@@ -17,7 +17,7 @@ export interface Owner {
 }
 
 interface Props {
-  page: 'audit' | 'graphiql';
+  page: 'audit' | 'admin' | 'graphiql';
   /** What stays when the session ends, as the form to sign in again says it. */
   kept: string;
   /** The page of the user who signed in. It stays mounted when the session ends, so that nothing is lost. */
@@ -26,6 +26,7 @@ interface Props {
 
 const pages = [
   { name: 'audit', path: '/audit', title: 'Log' },
+  { name: 'admin', path: '/admin', title: 'Admin' },
   { name: 'graphiql', path: '/graphiql', title: 'GraphiQL' },
 ];
 

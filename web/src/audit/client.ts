@@ -2,6 +2,13 @@ import { print } from '@0no-co/graphql.web';
 import type { TadaDocumentNode } from 'gql.tada';
 import { parse } from './json.ts';
 
+interface More {
+  auditId?: string;
+  field?: string;
+  retryAfter?: number;
+  outcomeUnknown?: boolean;
+}
+
 /** Why there is no answer. The message is fit to be shown. */
 export class Failure extends Error {
   /** A code of the server's closed set; UNREACHABLE if it gave no answer that could be read. */
@@ -12,13 +19,16 @@ export class Failure extends Error {
   readonly field: string | undefined;
   /** Seconds after which asking again makes sense. */
   readonly retryAfter: number | undefined;
+  /** It may have been done: an answer was lost that would have said. */
+  readonly outcomeUnknown: boolean;
 
-  constructor(code: string, message: string, more: { auditId?: string; field?: string; retryAfter?: number } = {}) {
+  constructor(code: string, message: string, more: More = {}) {
     super(message);
     this.code = code;
     this.auditId = more.auditId;
     this.field = more.field;
     this.retryAfter = more.retryAfter;
+    this.outcomeUnknown = more.outcomeUnknown ?? false;
   }
 
   /** Whether the server is gone for a while, and asking again, which leaves no row before it is back, may help. */
@@ -38,7 +48,7 @@ export interface Answer<Data> {
 
 interface Refusal {
   message: string;
-  extensions?: { code?: string; auditId?: string; field?: string; retryAfter?: number };
+  extensions?: More & { code?: string };
 }
 
 /** What the server says against a question, to be thrown. */
@@ -53,16 +63,18 @@ export async function ask<Data, Variables>(
   return (await askText(document, variables, signal)).data;
 }
 
-/** As ask, with the text of the answer, in which values stand as the server wrote them. */
+/** As ask, with the text of the answer, in which values stand as the server wrote them, and the rows that it left. */
 export async function askText<Data, Variables>(
   document: TadaDocumentNode<Data, Variables>,
   variables: Variables,
   signal?: AbortSignal,
-): Promise<{ data: Data; text: string }> {
-  const deadline = AbortSignal.timeout(patience);
+  wait = patience,
+): Promise<{ data: Data; text: string; rows: string[] }> {
+  const deadline = AbortSignal.timeout(wait);
   let status = 0;
   let answer: Answer<Data>;
   let body: string;
+  let rows: string;
   try {
     const response = await fetch('/graphql', {
       method: 'POST',
@@ -72,6 +84,7 @@ export async function askText<Data, Variables>(
       signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
     });
     status = response.status;
+    rows = response.headers.get('X-Audit-Id') ?? '';
     body = await response.text();
     answer = parse(body) as Answer<Data>;
   } catch (error) {
@@ -81,7 +94,7 @@ export async function askText<Data, Variables>(
   const error = answer.errors?.[0];
   if (error) throw refusal(error);
   if (!answer.data) throw new Failure('UNREACHABLE', `The server answered ${status} without data.`);
-  return { data: answer.data, text: body };
+  return { data: answer.data, text: body, rows: rows.split(',').filter(Boolean) };
 }
 
 /** What is said where there is no answer. */

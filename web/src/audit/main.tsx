@@ -13,7 +13,7 @@ import './live.css';
 import './dialogs.css';
 import './narrow.css';
 import { Page } from './Page.tsx';
-import { client } from './queries.ts';
+import { client } from './asking.ts';
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>

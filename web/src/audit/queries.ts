@@ -1,29 +1,10 @@
-import { keepPreviousData, QueryClient, useQuery, type UseQueryResult } from '@tanstack/react-query';
-import { useEffect, useState } from 'react';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { client } from './asking.ts';
 import { ask, askText, Failure } from './client.ts';
 import { entryDocument, facetsDocument, listDocument, rightsDocument, statsDocument, type Row } from './documents.ts';
 import { toInput } from './filter.ts';
 import { rawMember } from './rawmember.ts';
 import type { View } from './view.ts';
-
-/**
- * Every question of the page goes through here. Nothing is asked again by itself, since each answer leaves a row in the
- * log that is shown; but while the server is gone, which leaves none, it is asked until it is back.
- */
-export const client = new QueryClient({
-  defaultOptions: {
-    queries: {
-      staleTime: Infinity,
-      networkMode: 'always', // the server may be this machine
-      refetchOnMount: false,
-      refetchOnReconnect: false,
-      refetchOnWindowFocus: false,
-      retryOnMount: false,
-      retry: (_, error) => error instanceof Failure && error.gone,
-      retryDelay: (count) => Math.min(1000 * 2 ** count, 8000),
-    },
-  },
-});
 
 /** A page of the log as it was answered. */
 export interface Listing {
@@ -107,22 +88,4 @@ export function useEntry(id: string | null) {
 /** What the reader may do here. */
 export function useRights(signIns: number) {
   return useQuery({ queryKey: ['rights', signIns], queryFn: ({ signal }) => ask(rightsDocument, {}, signal) });
-}
-
-/** Since when the server has been gone for a question, and what is said of it; null while it is there. */
-export function useGone({ failureReason, isFetching, isPlaceholderData, isSuccess, isError }: UseQueryResult<unknown>) {
-  const [gone, setGone] = useState<{ since: number; message: string } | null>(null);
-  const away = isFetching && failureReason instanceof Failure && failureReason.gone ? failureReason.message : null;
-  const over = isError || (isSuccess && !isPlaceholderData && !isFetching);
-  useEffect(() => {
-    if (away !== null) setGone((before) => before ?? { since: Date.now(), message: away });
-    else if (over) setGone(null);
-  }, [away, over]);
-  return gone;
-}
-
-/** Asks again at once, also where the next attempt is being waited for. */
-export async function askAgain(query: UseQueryResult<unknown>): Promise<void> {
-  await client.cancelQueries({ predicate: ({ state }) => state.fetchStatus === 'fetching' && state.fetchFailureCount > 0 });
-  await query.refetch();
 }
