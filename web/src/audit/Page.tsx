@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState, type ReactNode } from 'react';
 import type { Owner } from '../Shell.tsx';
+import { askAgain, client, useGone } from './asking.ts';
 import { Failure } from './client.ts';
 import { Drawer } from './Drawer.tsx';
 import { FilterBar, firstField } from './FilterBar.tsx';
@@ -10,7 +11,6 @@ import { placeOfEntry, placeOfMoment, type Place } from './jump.ts';
 import { useKeys, useShortcuts } from './keys.ts';
 import { learn } from './known.ts';
 import { Ended, LiveSwitch, Waiting } from './Live.tsx';
-import { askAgain, client, useGone } from './asking.ts';
 import { Picture } from './Picture.tsx';
 import { know, useListing, useRights } from './queries.ts';
 import { useView } from './router.ts';
