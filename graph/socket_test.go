@@ -235,7 +235,7 @@ func TestSocketIsLeftAlone(t *testing.T) {
 		want             string
 	}{
 		"no connection_init": {soon, late, late, false, "4408 Connection initialisation timeout"},
-		"no subscription":    {late, soon, 2 * soon, true, "1000 Nothing is subscribed to"},
+		"no subscription":    {late, time.Second, 2 * time.Second, true, "1000 Nothing is subscribed to"},
 	} {
 		s := apitest.Start(t, apitest.Options{})
 		s.GraphQL.SetTimes(c.init, c.ping, c.idle)
@@ -253,7 +253,7 @@ func TestSocketIsLeftAlone(t *testing.T) {
 	}
 	// A client who is not there any more does not answer pings; its subscription ends.
 	s := apitest.Start(t, apitest.Options{SilentReads: true})
-	s.GraphQL.SetTimes(late, soon, late)
+	s.GraphQL.SetTimes(late, time.Second, late)
 	conn := connect(t, s, s.Cookie(t, "admin"))
 	conn.subscribe(t, "a", object{"query": added})
 	if end := awaitRow(t, s, "audit.stream.end"); end.ResultCode != 499 { // nobody reads here
