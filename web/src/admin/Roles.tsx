@@ -8,7 +8,7 @@ import {
 import { Button, Form, Link, Text } from './parts.tsx';
 import { writePlace } from './place.ts';
 import { amend, Answered, useRead } from './reading.tsx';
-import { go } from './router.ts';
+import { go } from '../address.ts';
 
 /** Changes the roles that were read. */
 const alter = (change: (roles: Role[]) => Role[]) => amend<{ roles: Role[] | null }>(['roles'], ({ roles }) => ({ roles: roles && change(roles) }));

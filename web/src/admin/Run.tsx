@@ -7,7 +7,7 @@ import { Intents } from './Intents.tsx';
 import { Job, Jobs } from './Job.tsx';
 import { Button, Field, Form, Text } from './parts.tsx';
 import { writePlace } from './place.ts';
-import { go } from './router.ts';
+import { go } from '../address.ts';
 
 const types: [TargetType, string][] = [
   ['GLOB', 'a pattern of ids'],

@@ -8,7 +8,7 @@ import {
 import { Button, Check, Field, Form, Link, Text } from './parts.tsx';
 import { Ask } from './Ask.tsx';
 import { amend, Answered, useRead, type Read } from './reading.tsx';
-import { go } from './router.ts';
+import { go } from '../address.ts';
 import { state } from './Users.tsx';
 
 interface List {

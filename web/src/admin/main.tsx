@@ -4,6 +4,7 @@ import { createRoot } from 'react-dom/client';
 import { client } from '../audit/asking.ts';
 import { Shell } from '../Shell.tsx';
 import '../style.css';
+import '../page.css';
 import './admin.css';
 import './form.css';
 import { Admin } from './Admin.tsx';

@@ -1,6 +1,6 @@
 import { createContext, useContext, useEffect, useId, useRef, type InputHTMLAttributes, type ReactNode, type SubmitEvent } from 'react';
 import type { Fault } from './outcome.ts';
-import { go } from './router.ts';
+import { go } from '../address.ts';
 
 /** A link within the administration. */
 export function Link({ to, children, current }: { to: string; children: ReactNode; current?: boolean }) {

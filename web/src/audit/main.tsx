@@ -3,6 +3,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { Shell } from '../Shell.tsx';
 import '../style.css';
+import '../page.css';
 import './audit.css';
 import './filter.css';
 import './picture.css';
