@@ -51,12 +51,13 @@ type DB struct {
 	opool  *pgxpool.Pool
 	logger *slog.Logger
 
-	limited bool                  // the serving role is not the owner
-	pooled  bool                  // requests are served through a pooler
-	listens bool                  // the owner's connections are not: notifications can be had
-	hot     pgx.QueryExecMode     // how statements with parameters are sent
-	reads   chan struct{}         // a slot for each reader of the log under way
-	oldest  atomic.Pointer[place] // the first entry, as it was found last
+	limited bool                   // the serving role is not the owner
+	pooled  bool                   // requests are served through a pooler
+	listens bool                   // the owner's connections are not: notifications can be had
+	hot     pgx.QueryExecMode      // how statements with parameters are sent
+	reads   chan struct{}          // a slot for each reader of the log under way
+	oldest  atomic.Pointer[place]  // the first entry, as it was found last
+	known   atomic.Pointer[months] // the partitions, as they were found last
 	bounds  readBounds
 	writer  writer
 	news    news

@@ -45,6 +45,18 @@ func (b RankBuilder) Rebuild(ctx context.Context, d *DB) error {
 // LocateSQL is the statement that counts and finds a page of a filter.
 func LocateSQL(f audit.Filter) string { return locateSQL[shapeOf(f)] }
 
+// Named is the statement that finds a page of a filter in partitions that it names, with its
+// parameters. It reports false if there is none.
+func (d *DB) Named(ctx context.Context, f audit.Filter, lo, hi, offset int64, limit int) (sql string, args []any, ok bool, err error) {
+	s, err := d.span(ctx)
+	if err != nil {
+		return "", nil, false, err
+	}
+	sel, _ := compile(f)
+	l, ok, err := neighbours{d, s, sel, lo, hi}.lookup(ctx, offset, limit)
+	return l.sql, l.args, ok, err
+}
+
 // NextSQL is the statement that finds the newest or the oldest entries of a filter.
 func NextSQL(f audit.Filter, oldest bool) string {
 	return nextSQL[ordered{shapeOf(f), oldest}]

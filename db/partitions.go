@@ -75,9 +75,23 @@ func (d *DB) ensurePartition(ctx context.Context, month time.Time) error {
 				return err
 			}
 		}
+		if err := d.grantPartition(ctx, tx, name); err != nil {
+			return err
+		}
 		d.logger.Debug("partition made", "partition", name)
 		return nil
 	})
+}
+
+// grantPartition lets those who may read the log read a partition of it by its name.
+func (d *DB) grantPartition(ctx context.Context, tx bun.IDB, name string) error {
+	var readers []string
+	err := tx.NewSelect().ColumnExpr("DISTINCT pg_get_userbyid(a.grantee)").TableExpr("pg_class AS c, aclexplode(c.relacl) AS a").
+		Where("c.oid = 'public.audit_log'::regclass AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (c.relowner, 0)").Scan(ctx, &readers)
+	for i := 0; err == nil && i < len(readers); i++ {
+		_, err = tx.ExecContext(ctx, "GRANT SELECT ON ? TO ?", bun.Ident(name), bun.Ident(readers[i]))
+	}
+	return err
 }
 
 func monthOf(t time.Time) time.Time {

@@ -119,10 +119,15 @@ func (s shape) count() string {
 
 // counts is an expression: how many entries there are from lo to hi.
 func (s shape) counts(user, action, lo, hi string) string {
+	return s.countsIn("audit_log", user, action, lo, hi)
+}
+
+// countsIn is counts of a partition of the log.
+func (s shape) countsIn(table, user, action, lo, hi string) string {
 	var out []string
 	for _, d := range s.decisions() {
-		out = append(out, fmt.Sprintf("(SELECT count(*) FROM audit_log WHERE %sdecision = '%s' AND id >= %s AND id <= %s)",
-			s.kind.entries(user, action), d, lo, hi))
+		out = append(out, fmt.Sprintf("(SELECT count(*) FROM %s WHERE %sdecision = '%s' AND id >= %s AND id <= %s)",
+			table, s.kind.entries(user, action), d, lo, hi))
 	}
 	return strings.Join(out, " + ")
 }
@@ -130,10 +135,15 @@ func (s shape) counts(user, action, lo, hi string) string {
 // ids is a query: the ids of the entries from lo to hi, for each decision in an order,
 // ASC or DESC.
 func (s shape) ids(order, user, action, lo, hi string) string {
+	return s.idsIn("audit_log", order, user, action, lo, hi)
+}
+
+// idsIn is ids of a partition of the log.
+func (s shape) idsIn(table, order, user, action, lo, hi string) string {
 	var out []string
 	for _, d := range s.decisions() {
-		out = append(out, fmt.Sprintf("(SELECT id FROM audit_log WHERE %sdecision = '%s' AND id >= %s AND id <= %s ORDER BY id %s)",
-			s.kind.entries(user, action), d, lo, hi, order))
+		out = append(out, fmt.Sprintf("(SELECT id FROM %s WHERE %sdecision = '%s' AND id >= %s AND id <= %s ORDER BY id %s)",
+			table, s.kind.entries(user, action), d, lo, hi, order))
 	}
 	return strings.Join(out, " UNION ALL ")
 }

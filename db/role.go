@@ -115,7 +115,8 @@ func (d *DB) grant(ctx context.Context, role string) error {
 			AND NOT has_table_privilege($1, 'leases', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
 			AND has_table_privilege($1, 'users', 'DELETE') AND has_table_privilege($1, 'roles', 'DELETE')
 			AND has_table_privilege($1, 'permissions', 'DELETE') AND has_table_privilege($1, 'user_roles', 'DELETE')
-			AND has_table_privilege($1, 'settings', 'UPDATE') AND has_table_privilege($1, 'job_time', 'UPDATE') AND has_table_privilege($1, 'sessions', 'DELETE') AND has_table_privilege($1, 'audit_intents', 'DELETE') AND has_schema_privilege($1, 'public', 'USAGE')`, role).Scan(&ok)
+			AND has_table_privilege($1, 'settings', 'UPDATE') AND has_table_privilege($1, 'job_time', 'UPDATE') AND has_table_privilege($1, 'sessions', 'DELETE') AND has_table_privilege($1, 'audit_intents', 'DELETE') AND has_schema_privilege($1, 'public', 'USAGE')
+			AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = 'public.audit_log'::regclass AND NOT has_table_privilege($1, inhrelid, 'SELECT'))`, role).Scan(&ok)
 		if err != nil || ok {
 			return err
 		}
@@ -125,6 +126,10 @@ func (d *DB) grant(ctx context.Context, role string) error {
 				return err
 			}
 		}
-		return nil
+		months, err := d.months(ctx)
+		for i := 0; err == nil && i < len(months); i++ {
+			_, err = d.opool.Exec(ctx, "GRANT SELECT ON "+partitionName(months[i])+" TO "+name)
+		}
+		return err
 	})
 }
