@@ -77,6 +77,7 @@ function socketClient(url, cookie) {
     webSocketImpl: SignedIn,
     retryAttempts: attempts,
     retryWait: pause,
+    shouldRetry: () => true, // a server that is away may be an error instead of a closed socket
   });
 }
 
