@@ -42,9 +42,9 @@ func wantDenied(t *testing.T, c *pgx.Conn, sql string) {
 }
 
 // texts returns the one column of a query.
-func texts(t *testing.T, c *pgx.Conn, sql string) []string {
+func texts(t *testing.T, c *pgx.Conn, sql string, args ...any) []string {
 	t.Helper()
-	rows, err := c.Query(t.Context(), sql)
+	rows, err := c.Query(t.Context(), sql, args...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,19 +42,15 @@ func (b RankBuilder) Rebuild(ctx context.Context, d *DB) error {
 	return d.rebuildRank(ctx, owner, func(int64) {})
 }
 
-// LocateSQL is the statement that counts and finds a page of a filter.
-func LocateSQL(f audit.Filter) string { return locateSQL[shapeOf(f)] }
-
-// Named is the statement that finds a page of a filter in partitions that it names, with its
-// parameters. It reports false if there is none.
-func (d *DB) Named(ctx context.Context, f audit.Filter, lo, hi, offset int64, limit int) (sql string, args []any, ok bool, err error) {
+// Lookup is the statement that counts and finds a page of a filter, with its parameters.
+func (d *DB) Lookup(ctx context.Context, f audit.Filter, lo, hi, offset int64, limit int) (sql string, args []any, err error) {
 	s, err := d.span(ctx)
 	if err != nil {
-		return "", nil, false, err
+		return "", nil, err
 	}
 	sel, _ := compile(f)
-	l, ok, err := neighbours{d, s, sel, lo, hi}.lookup(ctx, offset, limit)
-	return l.sql, l.args, ok, err
+	l, err := neighbours{d, s, sel, lo, hi}.lookup(ctx, offset, limit, d.bounds.above)
+	return l.sql, l.args, err
 }
 
 // NextSQL is the statement that finds the newest or the oldest entries of a filter.
@@ -68,9 +64,10 @@ func shapeOf(f audit.Filter) shape {
 	return locateShape(s.keys[0].kind, s.decision)
 }
 
-// SetBounds sets the bound of a search, and of what is passed over at most before a page
-// of several keys. It is called before d is used by others.
-func SetBounds(d *DB, search int, passed int64) { d.bounds = readBounds{search, passed} }
+// SetBounds sets the bound of a search, of what is passed over at most before a page of
+// several keys, and how many entries above the last block are reckoned with. It is called
+// before d is used by others.
+func SetBounds(d *DB, search int, passed, above int64) { d.bounds = readBounds{search, passed, above} }
 
 // SearchSQL is the statement of a search, on a range of ids and on given ones.
 func SearchSQL() (byRange, byIDs string) { return searchSQL.byRange, searchSQL.byIDs }

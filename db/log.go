@@ -95,10 +95,7 @@ func (n neighbours) page(ctx context.Context, offset int64, limit int) (l locate
 	case len(n.keys) > 1:
 		return n.unionPage(ctx, offset, limit)
 	case !n.wholeLog():
-		if l, ok, err := n.locateNamed(ctx, offset, limit); ok || err != nil {
-			return l, err
-		}
-		return n.locate(ctx, n.span, n.keys[0], n.decision, n.lo, n.hi, offset, limit)
+		return n.locate(ctx, offset, limit)
 	}
 	l.total = n.hi - n.lo + 1
 	if offset < l.total {

@@ -2,7 +2,6 @@ package db_test
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -14,75 +13,13 @@ import (
 	"halite/internal/synthetic"
 )
 
-// TestNamedPlans runs the statements that name partitions, with the plan that serves requests:
-// they read indexes alone, of the log's entries no more than two blocks for the edges, three
-// and a page for the page, and the tail, and nothing of other months.
-func TestNamedPlans(t *testing.T) {
-	t.Parallel()
-	u := pgtest.URL(t)
-	const rows, block, limit = 30_000, 64, 50
-	if err := openOwner(t, u).Generate(t.Context(), db.Generation{Rows: rows, Seed: 1, Months: 6}); err != nil {
-		t.Fatal(err)
-	}
-	d := pgtest.OpenURL(t, u)
-	if err := db.NewRankBuilder(d, block, 100*block, nil).Rebuild(t.Context(), d); err != nil {
-		t.Fatal(err)
-	}
-	c := pgtest.Conn(t, u, "halite")
-	exec(t, c, "SET plan_cache_mode = force_generic_plan")
-	deny := audit.Deny
-	user, action := synthetic.UserID(0), synthetic.Action(0)
-	few := 0
-	for name, f := range map[string]audit.Filter{
-		"user": {UserID: &user}, "action": {Action: &action}, "both": {UserID: &user, Action: &action}, "denied": {Decision: &deny},
-		"user denied": {UserID: &user, Decision: &deny}, "action denied": {Action: &action, Decision: &deny},
-	} {
-		for _, q := range [][3]int64{
-			{1, rows, 0}, {1, rows, 1_000}, {1, 21_234, 300}, {21_234, rows, 0}, {12_345, 24_321, 1_000}, {20_000, 20_100, 1},
-		} {
-			sql, args, ok, err := d.Named(t.Context(), f, q[0], q[1], q[2], limit)
-			if err != nil || !ok {
-				t.Fatalf("%s %d: %v %v", name, q, ok, err)
-			}
-			rows, err := c.Query(t.Context(), "EXPLAIN (ANALYZE, TIMING off, FORMAT json) "+sql, args...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var explained string
-			for rows.Next() {
-				if err := rows.Scan(&explained); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := rows.Err(); err != nil {
-				t.Fatal(err)
-			}
-			if read := entriesRead(t, []string{explained}); read > 6*block+limit {
-				t.Errorf("%s, ids and offset %d: %d entries read", name, q, read)
-			}
-			if strings.Count(sql, "audit_log_") <= 2*3*2 { // three ranges of two months at most, for each decision
-				few++
-			}
-		}
-	}
-	if few < 30 {
-		t.Errorf("only %d statements of 36 name few partitions", few)
-	}
-}
-
 // TestNamedPartitions asks for totals and pages while partitions come and go, and while one
 // may not be read by its name: the answer is that of counting.
 func TestNamedPartitions(t *testing.T) {
 	t.Parallel()
 	u := pgtest.URL(t)
-	if err := openOwner(t, u).Generate(t.Context(), db.Generation{Rows: 3_000, Seed: 1, Months: 4}); err != nil {
-		t.Fatal(err)
-	}
-	d := pgtest.OpenURL(t, u)
-	c := pgtest.Conn(t, u, "halite")
-	if err := db.NewRankBuilder(d, 16, 160, nil).Rebuild(t.Context(), d); err != nil {
-		t.Fatal(err)
-	}
+	d, c := ranked(t, u, 3_000, 4, 16)
+	db.SetBounds(d, 1_000_000, 500, 16)
 	user := synthetic.UserID(0)
 	check := func(when string) {
 		t.Helper()
@@ -106,10 +43,10 @@ func TestNamedPartitions(t *testing.T) {
 	}
 	check("at first")
 	parts := partitions(t, c)
-	exec(t, c, "REVOKE SELECT ON "+parts[3]+" FROM halite_app")
-	check("one may not be read")
 	exec(t, c, "DROP TABLE "+parts[0])
 	check("one is gone")
+	exec(t, c, "REVOKE SELECT ON "+parts[3]+" FROM halite_app")
+	check("one may not be read")
 	again := pgtest.OpenURL(t, u) // grants what is missing
 	again.Close()
 	var all bool

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/uptrace/bun"
 )
 
@@ -99,4 +101,22 @@ func monthOf(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
 }
 
-func partitionName(month time.Time) string { return "audit_log_" + month.Format("2006_01") }
+const partitionLayout = "audit_log_2006_01"
+
+func partitionName(month time.Time) string { return month.Format(partitionLayout) }
+
+// monthNamed is the month of a partition. It reports false if partitionName does not give
+// that name.
+func monthNamed(name string) (time.Time, bool) {
+	month, err := time.Parse(partitionLayout, name)
+	return month, err == nil && partitionName(month) == name
+}
+
+// partitionNames are those of the log's partitions, in order.
+func partitionNames(ctx context.Context, pool *pgxpool.Pool) ([]string, error) {
+	rows, err := pool.Query(ctx, "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'public.audit_log'::regclass ORDER BY relname")
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}

@@ -173,7 +173,7 @@ func (b *rankBuilder) recall(ctx context.Context, entries []ranked, end int64) e
 
 func recallSQL(kind rankKind) string {
 	since := func(d audit.Decision) string {
-		return shape{kind, d}.counts("k.user_id", "k.action", "coalesce(r.id, 0) + 1", "$3")
+		return shape{kind, d}.counts("audit_log", "k.user_id", "k.action", "coalesce(r.id, 0) + 1", "$3")
 	}
 	return `SELECT coalesce(r.allowed, 0) + ` + since(audit.Allow) + `, coalesce(r.denied, 0) + ` + since(audit.Deny) + `
 		FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS k (user_id, action, i) LEFT JOIN LATERAL (

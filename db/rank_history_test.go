@@ -32,7 +32,7 @@ func newHistory(t *testing.T) *history {
 	t.Logf("seed %d", seed)
 	u := pgtest.URL(t)
 	h := &history{DB: pgtest.OpenURL(t, u), owner: pgtest.Conn(t, u, "halite"), rnd: rand.New(rand.NewPCG(seed, 0))}
-	db.SetBounds(h.DB, 1_000_000, h.rnd.Int64N(10))
+	db.SetBounds(h.DB, 1_000_000, h.rnd.Int64N(10), h.rnd.Int64N(10))
 	h.retains = h.rnd.IntN(2) == 0
 	return h
 }

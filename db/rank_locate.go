@@ -17,18 +17,116 @@ type located struct {
 	read     int        // ids that were read to merge these
 }
 
-// locate counts the entries of a key among the ids from lo to hi, and finds those of the
+// locate counts the entries of the selection's key, which has no rest, and finds those of the
 // page. It reads indexes alone: less than a block of entries at either edge, and less than
-// two blocks and a page around the page.
-func (d *DB) locate(ctx context.Context, s span, k rankKey, decision *audit.Decision, lo, hi, offset int64, limit int) (l located, err error) {
-	var kept bool
-	err = d.pool.QueryRow(ctx, locateSQL[locateShape(k.kind, decision)], d.hot,
-		k.user, k.action, lo, hi, min(offset, hi-lo+1), limit, s.first.id, s.first.at).Scan(&l.total, &l.ids, &l.from, &l.to, &kept)
-	if err == nil && !kept {
-		err = errDropped
+// three blocks and a page around the page.
+//
+// It is two statements: one on the rank index, which tells where to look, and one that looks
+// there. That names the partitions, since PostgreSQL spends most of a lookup on opening the
+// indexes of all of them. What the first one reads it reads at once; what the second counts
+// beside it is of entries that never change, so that it does not matter when.
+func (n neighbours) locate(ctx context.Context, offset int64, limit int) (l located, err error) {
+	spare := n.bounds.above
+	for range locateTries {
+		k, err := n.lookup(ctx, offset, limit, spare)
+		if err != nil {
+			return l, fmt.Errorf("locate entries: %w", err)
+		}
+		var above int64
+		var kept bool
+		err = n.pool.QueryRow(ctx, k.sql, append([]any{n.hot}, k.args...)...).Scan(&l.total, &above, &l.ids, &kept)
+		switch s := sqlState(err); {
+		case s == undefinedTable: // dropped since the partitions were looked at
+			n.known.Store(nil)
+			continue
+		case s == insufficientPrivilege: // to read it by its name
+			n.known.Store(&months{through: monthOf(n.span.last.at)})
+			continue
+		case err == nil && !kept:
+			err = errDropped
+		}
+		if err != nil {
+			return l, fmt.Errorf("locate entries: %w", err)
+		}
+		if k.started && above > k.skip { // the index is behind, and the page begins above where it was looked for
+			spare = above
+			continue
+		}
+		l.total += k.counted
+		if len(k.page) > 0 {
+			from, to := k.page[0].at, k.page[len(k.page)-1].at.AddDate(0, 1, 0).Add(-time.Microsecond)
+			l.from, l.to = &from, &to
+		}
+		return l, nil
 	}
+	return l, fmt.Errorf("locate entries: %w", errDropped)
+}
+
+// locateTries is how often a lookup is tried: for partitions that were dropped, for an index
+// that is behind, and for one that is built anew meanwhile.
+const locateTries = 5
+
+const insufficientPrivilege = "42501"
+
+// lookup is where a page, and what is to be counted for its total, lie.
+type lookup struct {
+	counted int64   // by the rank index, between its blocks
+	page    []month // nil: in any
+	skip    int64   // entries of the page's range to pass over
+	started bool    // its range ends with a block: so many fewer are passed over as there are above the last one
+	sql     string
+	args    []any
+}
+
+// lookup finds where to look, if there are no more entries than spare above the last block.
+func (n neighbours) lookup(ctx context.Context, offset int64, limit int, spare int64) (l lookup, err error) {
+	known, err := n.monthsOf(ctx, n.span)
 	if err != nil {
-		return l, fmt.Errorf("locate entries: %w", err)
+		return l, err
+	}
+	k, s := n.keys[0], locateShape(n.keys[0].kind, n.decision)
+	l.skip = min(offset, n.hi-n.lo+1)
+	var begin, stop int64
+	var bottom, top, start struct{ id, n int64 } // blocks, and what they have counted; ids of 0: none
+	err = n.pool.QueryRow(ctx, blocksSQL[s], n.hot, k.user, k.action, n.lo, n.hi, l.skip, limit, spare).
+		Scan(&begin, &bottom.id, &bottom.n, &top.id, &top.n, &start.id, &start.n, &stop)
+	if err != nil {
+		return l, err
+	}
+	nothing := idRange{1, 0}
+	below, above, page := nothing, idRange{n.lo, n.hi}, idRange{max(n.lo, stop+1), n.hi}
+	if top.id > 0 {
+		l.counted, above.lo = top.n, top.id+1
+		if n.lo > begin { // else all that was counted is in the range
+			l.counted -= bottom.n
+			below = idRange{n.lo, bottom.id}
+		}
+	}
+	if start.id > 0 {
+		page.hi, l.skip, l.started = start.id, l.skip-(top.n-start.n), true
+	}
+	if limit == 0 {
+		page = nothing
+	}
+	var in [3][]string
+	for i, r := range []idRange{below, above, page} {
+		if r.hi < r.lo {
+			continue
+		}
+		all, ok := known.of(r.lo, r.hi)
+		if !ok {
+			in[i] = []string{"audit_log"}
+		}
+		for _, m := range all {
+			in[i] = append(in[i], m.table)
+		}
+		if i == len(in)-1 {
+			l.page = all
+		}
+	}
+	l.sql = s.lookup(in[0], in[1], in[2])
+	l.args = []any{
+		k.user, k.action, below.lo, below.hi, above.lo, above.hi, page.lo, page.hi, l.skip, l.started, limit, n.span.first.id, n.span.first.at,
 	}
 	return l, nil
 }
@@ -45,62 +143,82 @@ func locateShape(k rankKind, decision *audit.Decision) shape {
 	return shape{k, *decision}
 }
 
-var locateSQL = makeLocateSQL()
+// shapes are all there are.
+var shapes = makeShapes()
 
-func makeLocateSQL() map[shape]string {
-	out := map[shape]string{}
+func makeShapes() (out []shape) {
 	for _, k := range []rankKind{ofLog, ofUser, ofAction, ofUser | ofAction, ofNobody, ofNobody | ofAction} {
 		for _, d := range []audit.Decision{"", audit.Allow, audit.Deny} {
-			out[shape{k, d}] = shape{k, d}.sql()
+			out = append(out, shape{k, d})
 		}
 	}
 	return out
 }
 
-// sql is the statement of locate. Its parameters are the user, the action, the first and
-// the last id of the range, the offset, the limit, and the span's first entry.
+var blocksSQL = makeBlocksSQL()
+
+// makeBlocksSQL makes the statements of lookup on the rank index. Their parameters are the
+// user, the action, the first and the last id of the range, the offset, the limit, and spare.
 //
-// bottom and top are the first and the last block that end inside the range (or just
-// before it). Between them lies the difference of their counts; what lies outside of
-// them, below and above, is counted. If there are none, all of the range is below.
-//
-// first is where the page's first entry stands. If it is not among those above, start is
-// the block in which the count passes it, and what is left is passed over from that
-// block's end downwards. stop is the last block that ends before the page does: it
-// bounds what is read whichever plan PostgreSQL chooses.
-func (s shape) sql() string {
+// They tell from which id on the index counts (0: not known), and blocks. bottom and top are the first and
+// the last one that end inside the range (or just before it). Between them lies the
+// difference of their counts; what lies outside of them, below and above, is to be counted.
+// If there are none, all of the range is above. The page begins before the end of start, or
+// of the range if there is no start, and ends behind stop: both hold however many entries
+// are above, from none to spare.
+func makeBlocksSQL() map[shape]string {
 	const text = `
 WITH bottom AS MATERIALIZED (
 	SELECT id, $count AS n FROM audit_rank WHERE $blocks AND id >= $3::bigint - 1 AND id <= $4::bigint ORDER BY id LIMIT 1
 ), top AS MATERIALIZED (
 	SELECT id, $count AS n FROM audit_rank WHERE $blocks AND id >= $3 - 1 AND id <= $4 ORDER BY id DESC LIMIT 1
-), edges AS MATERIALIZED (
-	SELECT sum(c.n) FILTER (WHERE NOT e.above)::bigint AS below, sum(c.n) FILTER (WHERE e.above)::bigint AS above
-	FROM (VALUES (false, $3, coalesce((SELECT id FROM bottom), $4)), (true, coalesce((SELECT id FROM top), $4) + 1, $4)) AS e (above, lo, hi)
-	CROSS JOIN LATERAL (SELECT $counts AS n) AS c
-), first AS MATERIALIZED (
-	SELECT top.n + edges.above - $5 AS n FROM top, edges
 ), start AS MATERIALIZED (
-	SELECT r.id, r.n - first.n AS skip FROM first CROSS JOIN LATERAL (
+	SELECT r.id, r.n FROM top, bottom CROSS JOIN LATERAL (
 		SELECT id, $count AS n FROM audit_rank
-		WHERE $blocks AND $count >= greatest(first.n, (SELECT n FROM bottom)) ORDER BY $count LIMIT 1
-	) AS r WHERE first.n <= (SELECT n FROM top)
-), stop AS MATERIALIZED (
-	SELECT r.id FROM first CROSS JOIN LATERAL (
-		SELECT id FROM audit_rank
-		WHERE $blocks AND $count <= first.n - $6::int AND $count >= (SELECT n FROM bottom) ORDER BY $count DESC LIMIT 1
+		WHERE $blocks AND $count >= greatest(top.n - $5::bigint + $7::bigint, bottom.n) AND $count <= top.n ORDER BY $count LIMIT 1
 	) AS r
-), page AS MATERIALIZED (
-	SELECT array(
-		SELECT id FROM ($newest) AS e ORDER BY id DESC OFFSET coalesce((SELECT skip FROM start), $5::bigint) LIMIT $6
-	) AS ids
+), stop AS MATERIALIZED (
+	SELECT r.id FROM top, bottom CROSS JOIN LATERAL (
+		SELECT id FROM audit_rank
+		WHERE $blocks AND $count <= top.n - $5 - $6::int AND $count >= bottom.n ORDER BY $count DESC LIMIT 1
+	) AS r
 )
-SELECT coalesce((SELECT n FROM top) - (SELECT n FROM bottom), 0) + below + above, ids,
-	(SELECT at FROM audit_rank WHERE $log AND id <= ids[cardinality(ids)] ORDER BY id DESC LIMIT 1),
-	(SELECT at FROM audit_rank WHERE $log AND id >= ids[1] ORDER BY id LIMIT 1), $kept
-FROM edges, page`
-	return strings.NewReplacer("$counts", s.counts("$1", "$2", "e.lo", "e.hi"), "$count", s.count(), "$blocks", s.kind.blocks("$1::uuid", "$2::text"),
-		"$newest", s.ids("DESC", "$1", "$2", "greatest($3, (SELECT id FROM stop) + 1)", "coalesce((SELECT id FROM start), $4)"), "$log", logBlocks, "$kept", keptFirst("$7", "$8")).Replace(text)
+SELECT coalesce((SELECT id - allowed - denied FROM audit_rank WHERE $log ORDER BY id LIMIT 1), -1) + 1,
+	coalesce((SELECT id FROM bottom), 0), coalesce((SELECT n FROM bottom), 0), coalesce((SELECT id FROM top), 0), coalesce((SELECT n FROM top), 0),
+	coalesce((SELECT id FROM start), 0), coalesce((SELECT n FROM start), 0), coalesce((SELECT id FROM stop), 0)`
+	out := map[shape]string{}
+	for _, s := range shapes {
+		out[s] = strings.NewReplacer("$count", s.count(), "$blocks", s.kind.blocks("$1::uuid", "$2::text"), "$log", logBlocks).Replace(text)
+	}
+	return out
+}
+
+// lookup is the statement that counts what is below, and above, and finds the page, each in
+// tables of its own. Its parameters are the user, the action, the three ranges of ids, how
+// many entries of the page's range to pass over, whether so many fewer as are above, the
+// limit, and the span's first entry.
+func (s shape) lookup(below, above, page []string) string {
+	count := func(in []string, lo, hi string) string {
+		out := []string{"0"}
+		for _, table := range in {
+			out = append(out, s.counts(table, "$1", "$2", lo, hi))
+		}
+		return strings.Join(out, " + ")
+	}
+	ids := []string{"SELECT 0::bigint AS id WHERE false"}
+	for _, table := range page {
+		ids = append(ids, s.ids(table, "DESC", "$1", "$2", "$7", "$8"))
+	}
+	return strings.NewReplacer("$above", count(above, "$5", "$6"), "$below", count(below, "$3", "$4"),
+		"$ids", strings.Join(ids[min(len(page), 1):], " UNION ALL "), "$kept", keptFirst("$12", "$13")).Replace(`
+WITH types AS ( -- of what is given and may not be used
+	SELECT $1::uuid, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint
+), above AS MATERIALIZED (
+	SELECT $above AS n
+)
+SELECT $below + n, n, array(
+	SELECT id FROM ($ids) AS e ORDER BY id DESC OFFSET greatest($9::bigint - CASE WHEN $10::boolean THEN n ELSE 0 END, 0) LIMIT $11
+), $kept FROM above`)
 }
 
 // decisions are those that a shape selects: entries of either are kept apart in the
@@ -117,13 +235,9 @@ func (s shape) count() string {
 	return map[audit.Decision]string{"": "(allowed + denied)", audit.Allow: "allowed", audit.Deny: "denied"}[s.decision]
 }
 
-// counts is an expression: how many entries there are from lo to hi.
-func (s shape) counts(user, action, lo, hi string) string {
-	return s.countsIn("audit_log", user, action, lo, hi)
-}
-
-// countsIn is counts of a partition of the log.
-func (s shape) countsIn(table, user, action, lo, hi string) string {
+// counts is an expression: how many entries there are from lo to hi in the log or a
+// partition of it.
+func (s shape) counts(table, user, action, lo, hi string) string {
 	var out []string
 	for _, d := range s.decisions() {
 		out = append(out, fmt.Sprintf("(SELECT count(*) FROM %s WHERE %sdecision = '%s' AND id >= %s AND id <= %s)",
@@ -132,14 +246,9 @@ func (s shape) countsIn(table, user, action, lo, hi string) string {
 	return strings.Join(out, " + ")
 }
 
-// ids is a query: the ids of the entries from lo to hi, for each decision in an order,
-// ASC or DESC.
-func (s shape) ids(order, user, action, lo, hi string) string {
-	return s.idsIn("audit_log", order, user, action, lo, hi)
-}
-
-// idsIn is ids of a partition of the log.
-func (s shape) idsIn(table, order, user, action, lo, hi string) string {
+// ids is a query: the ids of the entries from lo to hi in the log or a partition of it, for
+// each decision in an order, ASC or DESC.
+func (s shape) ids(table, order, user, action, lo, hi string) string {
 	var out []string
 	for _, d := range s.decisions() {
 		out = append(out, fmt.Sprintf("(SELECT id FROM %s WHERE %sdecision = '%s' AND id >= %s AND id <= %s ORDER BY id %s)",

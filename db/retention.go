@@ -64,14 +64,12 @@ func (d *DB) OldestPartition(ctx context.Context, days int, now time.Time) (p re
 
 // months are those that the log has a partition for, the oldest first.
 func (d *DB) months(ctx context.Context) ([]time.Time, error) {
-	rows, err := d.opool.Query(ctx, `SELECT to_date(right(relname, 7), 'YYYY_MM')::timestamp AT TIME ZONE 'UTC'
-		FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'public.audit_log'::regclass AND relname ~ '^audit_log_\d{4}_\d\d$' ORDER BY relname`)
-	if err != nil {
-		return nil, err
-	}
-	months, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
-	for i := range months {
-		months[i] = months[i].UTC()
+	names, err := partitionNames(ctx, d.opool)
+	var months []time.Time
+	for _, name := range names {
+		if m, ok := monthNamed(name); ok {
+			months = append(months, m)
+		}
 	}
 	return months, err
 }

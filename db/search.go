@@ -26,9 +26,10 @@ const (
 type readBounds struct {
 	search int   // searchBound
 	passed int64 // see unionPage
+	above  int64 // see lookup
 }
 
-var defaultBounds = readBounds{searchBound, passed}
+var defaultBounds = readBounds{searchBound, passed, blockSize}
 
 // allHits is more than can be found.
 const allHits = math.MaxInt

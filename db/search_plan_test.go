@@ -19,17 +19,8 @@ import (
 // requests, and counts what they read of the log.
 func TestSearchPlans(t *testing.T) {
 	t.Parallel()
-	u := pgtest.URL(t)
 	const rows, block = 60_000, 128
-	if err := openOwner(t, u).Generate(t.Context(), db.Generation{Rows: rows, Seed: 1, Months: 3}); err != nil {
-		t.Fatal(err)
-	}
-	d := pgtest.OpenURL(t, u)
-	if err := db.NewRankBuilder(d, block, 64*block, nil).Rebuild(t.Context(), d); err != nil {
-		t.Fatal(err)
-	}
-	c := pgtest.Conn(t, u, "halite")
-	exec(t, c, "SET plan_cache_mode = force_generic_plan")
+	_, c := ranked(t, pgtest.URL(t), rows, 3, block)
 	prepared := 0
 	read := func(sql, types, values string, most int) {
 		t.Helper()

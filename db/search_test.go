@@ -31,7 +31,7 @@ func TestSearchBound(t *testing.T) {
 	for range 150 {
 		s := searchTest{h: h, filter: randomQuery(h.rnd, h.kept).Filter, bound: 4*audit.MaxCombined + h.rnd.IntN(300)}
 		randomSearch(h.rnd, &s.filter)
-		db.SetBounds(h.DB, s.bound, 5)
+		db.SetBounds(h.DB, s.bound, 5, 5)
 		for _, e := range slices.Backward(h.kept) {
 			if selects(s.filter, e) && inTime(s.filter, e) {
 				s.selected = append(s.selected, e.ID)

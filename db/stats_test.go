@@ -12,7 +12,6 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"halite/db"
 	"halite/internal/audit"
@@ -46,7 +45,7 @@ func (h *history) checkStats(t *testing.T) {
 	if got.Step == audit.QuarterHour {
 		begin = "date_bin('15 minutes', at AT TIME ZONE 'UTC', '2000-01-01')"
 	}
-	want := textsOf(t, h.owner, `SELECT to_char(`+begin+`, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') || ' ' || count(*) FILTER (WHERE decision = 'allow')
+	want := texts(t, h.owner, `SELECT to_char(`+begin+`, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') || ' ' || count(*) FILTER (WHERE decision = 'allow')
 		|| ' ' || count(*) FILTER (WHERE decision = 'deny') FROM audit_log`+clause+` GROUP BY `+begin+` ORDER BY `+begin, args...)
 	if diff := gocmp.Diff(want, counted, cmpopts.EquateEmpty()); diff != "" {
 		t.Fatalf("%s, %s, -want +got\n%s", show(audit.Query{Filter: f}), got.Step, diff)
@@ -124,20 +123,6 @@ func (h *history) wantFacets(f audit.Filter, by audit.Facet, limit int) (want []
 	return want[:min(limit, len(want))]
 }
 
-// textsOf is the first column of a query.
-func textsOf(t *testing.T, c *pgx.Conn, sql string, args ...any) []string {
-	t.Helper()
-	rows, err := c.Query(t.Context(), sql, args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
 // TestFacetNames: users have the names of their newest entries, whatever was decided.
 func TestFacetNames(t *testing.T) {
 	t.Parallel()
@@ -177,7 +162,7 @@ func TestFacetsWithinBound(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := pgtest.OpenURL(t, u)
-	db.SetBounds(d, bound, 500)
+	db.SetBounds(d, bound, 500, 1_024)
 	code := int64(0)
 	f := audit.Filter{ResultCodeMin: &code}
 	for _, by := range []audit.Facet{audit.ByUser, audit.ByAction, audit.ByResource} {

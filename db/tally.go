@@ -122,7 +122,7 @@ var tallySQL = makeTallySQL()
 
 func makeTallySQL() map[shape]string {
 	out := map[shape]string{}
-	for s := range locateSQL {
+	for _, s := range shapes {
 		out[s] = s.tallySQL()
 	}
 	return out
@@ -162,7 +162,7 @@ func (s shape) each(lo, hi string) string {
 	for _, d := range []audit.Decision{audit.Allow, audit.Deny} {
 		count := "0::bigint"
 		if (s.decision == "" || s.decision == d) && (s != (shape{kind: ofLog}) || d == audit.Deny) {
-			count = shape{s.kind, d}.counts("k.user_id", "k.action", lo, hi)
+			count = shape{s.kind, d}.counts("audit_log", "k.user_id", "k.action", lo, hi)
 		}
 		columns = append(columns, count+" AS "+map[audit.Decision]string{audit.Allow: "allowed", audit.Deny: "denied"}[d])
 	}

@@ -191,7 +191,7 @@ var nextSQL = makeNextSQL()
 
 func makeNextSQL() map[ordered]string {
 	out := map[ordered]string{}
-	for s := range locateSQL {
+	for _, s := range shapes {
 		for _, oldest := range []bool{false, true} {
 			o := ordered{s, oldest}
 			out[o] = o.sql("$1::uuid", "$2::text")
@@ -226,6 +226,6 @@ FROM page`
 		lo, hi = "$3", "least($4::bigint, (SELECT id FROM far))"
 	}
 	return strings.NewReplacer("$count", o.count(), "$blocks", o.kind.blocks(user, action), "$near", near,
-		"$far", strings.ReplaceAll(far, "$count", o.count()), "$entries", o.ids(order, user, action, lo, hi), "$order", order, "$log", logBlocks,
+		"$far", strings.ReplaceAll(far, "$count", o.count()), "$entries", o.ids("audit_log", order, user, action, lo, hi), "$order", order, "$log", logBlocks,
 		"$kept", keptFirst("$6", "$7")).Replace(text)
 }

@@ -210,17 +210,8 @@ func ids(page audit.Windowed) (out []int64) {
 // more than two blocks and what no block has closed.
 func TestWindowPlans(t *testing.T) {
 	t.Parallel()
-	u := pgtest.URL(t)
 	const rows, block, limit = 60_000, 128, 51
-	if err := openOwner(t, u).Generate(t.Context(), db.Generation{Rows: rows, Seed: 1, Months: 2}); err != nil {
-		t.Fatal(err)
-	}
-	d := pgtest.OpenURL(t, u)
-	if err := db.NewRankBuilder(d, block, 64*block, nil).Rebuild(t.Context(), d); err != nil {
-		t.Fatal(err)
-	}
-	c := pgtest.Conn(t, u, "halite")
-	exec(t, c, "SET plan_cache_mode = force_generic_plan")
+	_, c := ranked(t, pgtest.URL(t), rows, 2, block)
 	var prepared, most int
 	first := texts(t, c, firstEntry)[0]
 	for _, decision := range []audit.Decision{"", audit.Allow, audit.Deny} {
