@@ -25,7 +25,8 @@ type months struct {
 // from the log, so that there are not too many statements to prepare.
 const maxNamed = 8
 
-// monthsOf returns what is known of the partitions for a reader of s.
+// monthsOf returns what is known of the partitions for a reader of s. If one of them is not
+// as it was made, or may not be read by its name, none is named until the next month.
 func (d *DB) monthsOf(ctx context.Context, s span) (*months, error) {
 	if m := d.known.Load(); m != nil && !m.through.Before(monthOf(s.last.at)) {
 		return m, nil
@@ -37,12 +38,16 @@ func (d *DB) monthsOf(ctx context.Context, s span) (*months, error) {
 	}
 	for _, name := range names {
 		at, ok := monthNamed(name)
-		if !ok { // somebody has made partitions of his own: none is named
+		if !ok { // somebody has made partitions of his own
 			m.all = nil
 			break
 		}
 		one := month{table: "public." + name, at: at}
 		err = d.pool.QueryRow(ctx, "SELECT coalesce((SELECT id FROM "+one.table+" ORDER BY id LIMIT 1), 0)").Scan(&one.first)
+		if sqlState(err) == insufficientPrivilege {
+			m.all = nil
+			break
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -54,21 +59,50 @@ func (d *DB) monthsOf(ctx context.Context, s span) (*months, error) {
 	return m, nil
 }
 
-// of returns the partitions that hold the ids from lo to hi, the oldest first. It reports false
-// if they are too many to be named, or not known.
-func (m *months) of(lo, hi int64) ([]month, bool) {
-	behind := func(id int64) int { // the first partition that begins behind id
-		i, _ := slices.BinarySearchFunc(m.all, id, func(m month, id int64) int {
-			if m.first <= id {
-				return -1
-			}
-			return 1
-		})
-		return i
+// tables are the partitions that hold each of some ranges of ids, and named is true; or all
+// are the log, if some range is in too many to be named, or it is not known in which.
+func (m *months) tables(ranges [3]idRange) (out [3][]string, named bool) {
+	for i, r := range ranges {
+		if r.hi < r.lo {
+			continue
+		}
+		begin, end := m.behind(r.lo)-1, m.behind(r.hi)
+		if begin < 0 || end-begin > maxNamed {
+			return inLog(ranges), false
+		}
+		for _, p := range m.all[begin:end] {
+			out[i] = append(out[i], p.table)
+		}
 	}
-	begin, end := behind(lo)-1, behind(hi)
-	if begin < 0 || end-begin > maxNamed {
-		return nil, false
+	return out, true
+}
+
+func inLog(ranges [3]idRange) (out [3][]string) {
+	for i, r := range ranges {
+		if r.hi >= r.lo {
+			out[i] = []string{"audit_log"}
+		}
 	}
-	return m.all[begin:end], true
+	return out
+}
+
+// times returns between which times the ids from lo to hi lie; nil: not known.
+func (m *months) times(lo, hi int64) (from, to *time.Time) {
+	begin, end := m.behind(lo)-1, m.behind(hi)-1
+	if begin < 0 {
+		return nil, nil
+	}
+	last := m.all[end].at.AddDate(0, 1, 0).Add(-time.Microsecond)
+	return &m.all[begin].at, &last
+}
+
+// behind is the first partition that begins behind an id.
+func (m *months) behind(id int64) int {
+	i, _ := slices.BinarySearchFunc(m.all, id, func(m month, id int64) int {
+		if m.first <= id {
+			return -1
+		}
+		return 1
+	})
+	return i
 }

@@ -36,14 +36,11 @@ func (n neighbours) locate(ctx context.Context, offset int64, limit int) (l loca
 		var kept bool
 		err = n.pool.QueryRow(ctx, k.sql, append([]any{n.hot}, k.args...)...).Scan(&l.total, &above, &l.ids, &kept)
 		switch s := sqlState(err); {
-		case s == undefinedTable: // dropped since the partitions were looked at
-			n.known.Store(nil)
-			continue
+		case s == undefinedTable, err == nil && !kept:
+			err = errDropped
 		case s == insufficientPrivilege: // to read it by its name
 			n.known.Store(&months{through: monthOf(n.span.last.at)})
 			continue
-		case err == nil && !kept:
-			err = errDropped
 		}
 		if err != nil {
 			return l, fmt.Errorf("locate entries: %w", err)
@@ -53,35 +50,35 @@ func (n neighbours) locate(ctx context.Context, offset int64, limit int) (l loca
 			continue
 		}
 		l.total += k.counted
-		if len(k.page) > 0 {
-			from, to := k.page[0].at, k.page[len(k.page)-1].at.AddDate(0, 1, 0).Add(-time.Microsecond)
-			l.from, l.to = &from, &to
+		if len(l.ids) > 0 {
+			l.from, l.to = k.months.times(l.ids[len(l.ids)-1], l.ids[0])
 		}
 		return l, nil
 	}
 	return l, fmt.Errorf("locate entries: %w", errDropped)
 }
 
-// locateTries is how often a lookup is tried: for partitions that were dropped, for an index
-// that is behind, and for one that is built anew meanwhile.
+// locateTries is how often a lookup is tried: again if a partition may not be read by its name,
+// if the index is behind, and if it is built anew meanwhile.
 const locateTries = 5
 
 const insufficientPrivilege = "42501"
 
 // lookup is where a page, and what is to be counted for its total, lie.
 type lookup struct {
-	counted int64   // by the rank index, between its blocks
-	page    []month // nil: in any
-	skip    int64   // entries of the page's range to pass over
-	started bool    // its range ends with a block: so many fewer are passed over as there are above the last one
+	counted int64 // by the rank index, between its blocks
+	months  *months
+	skip    int64 // entries of the page's range to pass over
+	started bool  // its range ends with a block: so many fewer are passed over as there are above the last one
 	sql     string
 	args    []any
 }
 
 // lookup finds where to look, if there are no more entries than spare above the last block.
 func (n neighbours) lookup(ctx context.Context, offset int64, limit int, spare int64) (l lookup, err error) {
-	known, err := n.monthsOf(ctx, n.span)
-	if err != nil {
+	if l.months, err = n.monthsOf(ctx, n.span); sqlState(err) == undefinedTable {
+		return l, errDropped
+	} else if err != nil {
 		return l, err
 	}
 	k, s := n.keys[0], locateShape(n.keys[0].kind, n.decision)
@@ -108,23 +105,8 @@ func (n neighbours) lookup(ctx context.Context, offset int64, limit int, spare i
 	if limit == 0 {
 		page = nothing
 	}
-	var in [3][]string
-	for i, r := range []idRange{below, above, page} {
-		if r.hi < r.lo {
-			continue
-		}
-		all, ok := known.of(r.lo, r.hi)
-		if !ok {
-			in[i] = []string{"audit_log"}
-		}
-		for _, m := range all {
-			in[i] = append(in[i], m.table)
-		}
-		if i == len(in)-1 {
-			l.page = all
-		}
-	}
-	l.sql = s.lookup(in[0], in[1], in[2])
+	in, named := l.months.tables([3]idRange{below, above, page})
+	l.sql = s.lookup(in, named)
 	l.args = []any{
 		k.user, k.action, below.lo, below.hi, above.lo, above.hi, page.lo, page.hi, l.skip, l.started, limit, n.span.first.id, n.span.first.at,
 	}
@@ -160,10 +142,10 @@ var blocksSQL = makeBlocksSQL()
 // makeBlocksSQL makes the statements of lookup on the rank index. Their parameters are the
 // user, the action, the first and the last id of the range, the offset, the limit, and spare.
 //
-// They tell from which id on the index counts (0: not known), and blocks. bottom and top are the first and
-// the last one that end inside the range (or just before it). Between them lies the
-// difference of their counts; what lies outside of them, below and above, is to be counted.
-// If there are none, all of the range is above. The page begins before the end of start, or
+// They tell from which id on the index counts (0: not known), and blocks. bottom and top are
+// the first and the last one that end inside the range (or just before it). Between them
+// lies the difference of their counts; what lies outside of them, below and above, is to be
+// counted. If there are none, all of the range is above. The page begins before the end of start, or
 // of the range if there is no start, and ends behind stop: both hold however many entries
 // are above, from none to spare.
 func makeBlocksSQL() map[shape]string {
@@ -194,10 +176,13 @@ SELECT coalesce((SELECT id - allowed - denied FROM audit_rank WHERE $log ORDER B
 }
 
 // lookup is the statement that counts what is below, and above, and finds the page, each in
-// tables of its own. Its parameters are the user, the action, the three ranges of ids, how
-// many entries of the page's range to pass over, whether so many fewer as are above, the
-// limit, and the span's first entry.
-func (s shape) lookup(below, above, page []string) string {
+// tables of its own: those that the log consists of, or else the log itself, never both. A
+// reader of the log would hold it while he waits for a partition, or the other way round,
+// and who drops one has locked both. Its parameters are the user, the action, the three
+// ranges of ids, how many entries of the page's range to pass over, whether so many fewer as
+// are above, the limit, and the span's first entry. It fails for a partition that was
+// dropped; of the log it tells whether the first entry is kept.
+func (s shape) lookup(in [3][]string, named bool) string {
 	count := func(in []string, lo, hi string) string {
 		out := []string{"0"}
 		for _, table := range in {
@@ -205,14 +190,19 @@ func (s shape) lookup(below, above, page []string) string {
 		}
 		return strings.Join(out, " + ")
 	}
+	below, above, page := in[0], in[1], in[2]
 	ids := []string{"SELECT 0::bigint AS id WHERE false"}
 	for _, table := range page {
 		ids = append(ids, s.ids(table, "DESC", "$1", "$2", "$7", "$8"))
 	}
+	kept := keptFirst("$12", "$13")
+	if named {
+		kept = "true"
+	}
 	return strings.NewReplacer("$above", count(above, "$5", "$6"), "$below", count(below, "$3", "$4"),
-		"$ids", strings.Join(ids[min(len(page), 1):], " UNION ALL "), "$kept", keptFirst("$12", "$13")).Replace(`
+		"$ids", strings.Join(ids[min(len(page), 1):], " UNION ALL "), "$kept", kept).Replace(`
 WITH types AS ( -- of what is given and may not be used
-	SELECT $1::uuid, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint
+	SELECT $1::uuid, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint, $12::bigint, $13::timestamptz
 ), above AS MATERIALIZED (
 	SELECT $above AS n
 )

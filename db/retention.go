@@ -168,6 +168,7 @@ func (x *drop) begin(ctx context.Context) (err error) {
 		"LOCK TABLE ONLY " + pgx.Identifier{x.partition.Name}.Sanitize() + " IN SHARE UPDATE EXCLUSIVE MODE",
 		fmt.Sprintf("SET LOCAL lock_timeout = %d", dropWait.Milliseconds()),
 		"LOCK TABLE ONLY audit_log IN ACCESS EXCLUSIVE MODE",
+		"LOCK TABLE ONLY " + pgx.Identifier{x.partition.Name}.Sanitize() + " IN ACCESS EXCLUSIVE MODE", // for who reads it by its name
 	} {
 		if _, err := x.tx.Exec(ctx, sql); err != nil {
 			return err
