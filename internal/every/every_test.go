@@ -2,6 +2,7 @@ package every_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,31 +12,31 @@ import (
 
 func TestTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		calls, under := 0, 0
+		// Atomic: nothing orders what the test read before what a later call writes.
+		var calls, under atomic.Int32
 		task := every.Start(time.Second, func(ctx context.Context) {
-			if under++; under != 1 {
+			if under.Add(1) != 1 {
 				t.Error("called while a call was under way")
 			}
-			calls++
-			if calls == 3 { // longer than the interval, until it is told to end
+			if calls.Add(1) == 3 { // longer than the interval, until it is told to end
 				<-ctx.Done()
 			}
-			under--
+			under.Add(-1)
 		})
 		time.Sleep(2500 * time.Millisecond) // of the bubble's own clock
 		synctest.Wait()
-		if calls != 2 {
-			t.Errorf("%d calls in 2.5 s", calls)
+		if n := calls.Load(); n != 2 {
+			t.Errorf("%d calls in 2.5 s", n)
 		}
 		time.Sleep(10 * time.Second)
 		task.Stop()
-		if calls != 3 || under != 0 {
-			t.Errorf("%d calls, %d under way after Stop", calls, under)
+		if n, u := calls.Load(), under.Load(); n != 3 || u != 0 {
+			t.Errorf("%d calls, %d under way after Stop", n, u)
 		}
 		time.Sleep(10 * time.Second)
 		task.Stop()
-		if calls != 3 {
-			t.Errorf("%d calls after Stop", calls)
+		if n := calls.Load(); n != 3 {
+			t.Errorf("%d calls after Stop", n)
 		}
 	})
 }
