@@ -185,23 +185,23 @@ func (d *DB) checkServer(ctx context.Context) error {
 	return nil
 }
 
-// prepared asks with parameters, $1 and up, in the transaction that ctx carries if there
-// is one, and scans the rows into dest as bun does. PostgreSQL plans the statement once
-// per connection; bun's own are planned each time.
-func (d *DB) prepared(ctx context.Context, dest any, query string, args ...any) error {
-	ask := d.app.DB.QueryContext
+// rows are those of either driver.
+type rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+}
+
+// ask asks with parameters, $1 and up, in the transaction that ctx carries if there is one. PostgreSQL
+// plans the statement once per connection; bun's own are planned each time. done is to be called.
+func (d *DB) ask(ctx context.Context, query string, args ...any) (r rows, done func(), err error) {
+	args = append([]any{d.hot}, args...)
 	if tx, ok := ctx.Value(txKey{}).(bun.Tx); ok {
-		ask = tx.Tx.QueryContext
+		r, err := tx.Tx.QueryContext(ctx, query, args...)
+		return r, func() { _ = r.Close() }, err
 	}
-	rows, err := ask(ctx, query, append([]any{d.hot}, args...)...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	if err := d.app.ScanRows(ctx, rows, dest); err != nil {
-		return err
-	}
-	return rows.Err()
+	r2, err := d.pool.Query(ctx, query, args...)
+	return r2, r2.Close, err
 }
 
 // sqlState is the SQLSTATE of a server's error, or empty.

@@ -34,8 +34,7 @@ func (d *DB) CreateSession(ctx context.Context, s auth.Session, ttl time.Duratio
 
 // sessionSQL is asked by every request, and planning its joins takes several times what
 // running it does: it is prepared.
-const sessionSQL = `SELECT u.id, u.username, u.display_name, u.must_change_pw, s.last_seen_at < clock_timestamp() - interval '1 minute' AS stale,
-	r.name AS role_name, p.verb, p.resource_glob
+const sessionSQL = `SELECT u.id, u.username, u.display_name, u.must_change_pw, s.last_seen_at < clock_timestamp() - interval '1 minute', r.name, p.verb, p.resource_glob
 	FROM sessions AS s JOIN users AS u ON u.id = s.user_id
 	LEFT JOIN user_roles AS ur ON ur.user_id = u.id LEFT JOIN roles AS r ON r.id = ur.role_id
 	LEFT JOIN permissions AS p ON p.role_id = r.id
@@ -44,40 +43,35 @@ const sessionSQL = `SELECT u.id, u.username, u.display_name, u.must_change_pw, s
 
 // SessionPrincipal implements auth.Store.
 func (d *DB) SessionPrincipal(ctx context.Context, idHash []byte) (*policy.Principal, error) {
-	var rows []struct {
-		ID           uuid.UUID `bun:"id"`
-		Username     string    `bun:"username"`
-		DisplayName  string    `bun:"display_name"`
-		MustChange   bool      `bun:"must_change_pw"`
-		Stale        bool      `bun:"stale"`
-		RoleName     *string   `bun:"role_name"`
-		Verb         *string   `bun:"verb"`
-		ResourceGlob *string   `bun:"resource_glob"`
-	}
-	err := d.prepared(ctx, &rows, sessionSQL, idHash)
+	rows, done, err := d.ask(ctx, sessionSQL, idHash)
 	if err != nil {
 		return nil, fmt.Errorf("read session: %w", err)
 	}
-	if len(rows) == 0 {
-		return nil, auth.ErrNoSession
-	}
-	p := &policy.Principal{
-		UserID: rows[0].ID, Username: rows[0].Username, DisplayName: rows[0].DisplayName,
-		Active: true, MustChangePassword: rows[0].MustChange,
-	}
-	for _, r := range rows {
-		if r.RoleName == nil {
+	defer done()
+	p, stale := &policy.Principal{Active: true}, false
+	for rows.Next() {
+		var role, verb, glob *string
+		if err := rows.Scan(&p.UserID, &p.Username, &p.DisplayName, &p.MustChangePassword, &stale, &role, &verb, &glob); err != nil {
+			return nil, fmt.Errorf("read session: %w", err)
+		}
+		if role == nil {
 			continue
 		}
-		if n := len(p.Roles); n == 0 || p.Roles[n-1].Name != *r.RoleName {
-			p.Roles = append(p.Roles, policy.Role{Name: *r.RoleName})
+		if n := len(p.Roles); n == 0 || p.Roles[n-1].Name != *role {
+			p.Roles = append(p.Roles, policy.Role{Name: *role})
 		}
-		if r.Verb != nil {
+		if verb != nil {
 			last := &p.Roles[len(p.Roles)-1]
-			last.Permissions = append(last.Permissions, policy.Permission{Verb: *r.Verb, ResourceGlob: *r.ResourceGlob})
+			last.Permissions = append(last.Permissions, policy.Permission{Verb: *verb, ResourceGlob: *glob})
 		}
 	}
-	if rows[0].Stale { // at most one write a minute, and no reason to refuse the request if it fails
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read session: %w", err)
+	}
+	if p.UserID == uuid.Nil {
+		return nil, auth.ErrNoSession
+	}
+	if stale { // at most one write a minute, and no reason to refuse the request if it fails
 		_, err := d.conn(ctx).NewRaw(`UPDATE sessions SET last_seen_at = clock_timestamp()
 			WHERE id_hash = ? AND last_seen_at < clock_timestamp() - interval '1 minute'`, idHash).Exec(ctx)
 		if err != nil {
