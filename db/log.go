@@ -16,14 +16,11 @@ const entryColumns = `id, at, user_id, action, resource, args_json, coalesce(sal
 	duration_ms, coalesce(username, ''), coalesce(verb, ''), coalesce(reason, ''), coalesce(request_id, ''),
 	coalesce(source_ip, ''), coalesce(user_agent, '')`
 
-// byRange and byIDs read a page's entries. Both name the time too, so that only the
-// partitions that hold them are looked into: the whole log's blocks around a range say
-// what its times are at most.
-var (
-	byRange = `SELECT ` + entryColumns + ` FROM audit_log WHERE id >= $1 AND id <= $2
-		AND at >= coalesce((SELECT at FROM audit_rank WHERE ` + logBlocks + ` AND id <= $1 ORDER BY id DESC LIMIT 1), '-infinity')
-		AND at <= coalesce((SELECT at FROM audit_rank WHERE ` + logBlocks + ` AND id >= $2 ORDER BY id LIMIT 1), $3) ORDER BY id DESC`
-	byIDs = `SELECT ` + entryColumns + ` FROM audit_log WHERE id = ANY ($1) AND at >= $2 AND at <= $3 ORDER BY id DESC`
+// byRange and byIDs read a page's entries. Both name the times between which they are, so
+// that only the partitions that hold them are looked into.
+const (
+	byRange = `SELECT ` + entryColumns + ` FROM audit_log WHERE id >= $3 AND id <= $4 AND at >= $1 AND at <= $2 ORDER BY id DESC`
+	byIDs   = `SELECT ` + entryColumns + ` FROM audit_log WHERE id = ANY ($3) AND at >= $1 AND at <= $2 ORDER BY id DESC`
 )
 
 // List implements audit.Reader. Everything is taken of the ids up to the head as it was
@@ -118,28 +115,21 @@ func (d *DB) reader(ctx context.Context) (release func(), err error) {
 // entriesOf reads the entries that were located, one at least, in the span s.
 func (d *DB) entriesOf(ctx context.Context, s span, l located) ([]audit.Entry, error) {
 	newest, oldest := l.ids[0], l.ids[len(l.ids)-1]
-	if newest-oldest == int64(len(l.ids))-1 {
-		return d.entries(ctx, s, len(l.ids), byRange, oldest, newest, s.last.at)
-	}
-	from, to := s.first.at, s.last.at
-	if l.from != nil && l.from.After(from) {
-		from = *l.from
-	}
-	if l.to != nil && l.to.Before(to) {
-		to = *l.to
-	}
-	return d.entries(ctx, s, len(l.ids), byIDs, l.ids, from, to)
-}
-
-// entries runs one of the statements that read a page of n entries of s. It returns
-// errDropped if there are fewer because s was shortened.
-func (d *DB) entries(ctx context.Context, s span, n int, sql string, args ...any) ([]audit.Entry, error) {
-	rows, err := d.pool.Query(ctx, sql, append([]any{d.hot}, args...)...)
+	from, to, err := d.timesOf(ctx, s, oldest, newest)
 	if err != nil {
 		return nil, fmt.Errorf("read entries: %w", err)
 	}
-	out, err := pgx.AppendRows(make([]audit.Entry, 0, n), rows, scanEntry)
-	if err == nil && len(out) < n {
+	var rows pgx.Rows
+	if n := len(l.ids); newest-oldest == int64(n)-1 {
+		rows, err = d.pool.Query(ctx, byRange, d.hot, from, to, oldest, newest)
+	} else {
+		rows, err = d.pool.Query(ctx, byIDs, d.hot, from, to, l.ids)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read entries: %w", err)
+	}
+	out, err := pgx.AppendRows(make([]audit.Entry, 0, len(l.ids)), rows, scanEntry)
+	if err == nil && len(out) < len(l.ids) { // s was shortened
 		err = d.checkKept(ctx, s)
 	}
 	if err != nil {

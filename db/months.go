@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -34,7 +35,7 @@ func (d *DB) monthsOf(ctx context.Context, s span) (*months, error) {
 	m := &months{through: monthOf(s.last.at)}
 	names, err := partitionNames(ctx, d.pool)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list partitions: %w", err)
 	}
 	for _, name := range names {
 		at, ok := monthNamed(name)
@@ -44,12 +45,16 @@ func (d *DB) monthsOf(ctx context.Context, s span) (*months, error) {
 		}
 		one := month{table: "public." + name, at: at}
 		err = d.pool.QueryRow(ctx, "SELECT coalesce((SELECT id FROM "+one.table+" ORDER BY id LIMIT 1), 0)").Scan(&one.first)
-		if sqlState(err) == insufficientPrivilege {
+		switch sqlState(err) {
+		case insufficientPrivilege:
 			m.all = nil
-			break
+			d.known.Store(m)
+			return m, nil
+		case undefinedTable:
+			err = errDropped
 		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("look into a partition: %w", err)
 		}
 		if one.first > 0 {
 			m.all = append(m.all, one)
@@ -86,14 +91,18 @@ func inLog(ranges [3]idRange) (out [3][]string) {
 	return out
 }
 
-// times returns between which times the ids from lo to hi lie; nil: not known.
-func (m *months) times(lo, hi int64) (from, to *time.Time) {
+// timesOf returns between which times the entries of s from lo to hi are, as far as that is
+// known: a statement that names them looks into no other partitions.
+func (d *DB) timesOf(ctx context.Context, s span, lo, hi int64) (from, to time.Time, err error) {
+	m, err := d.monthsOf(ctx, s)
+	if err != nil {
+		return from, to, err
+	}
 	begin, end := m.behind(lo)-1, m.behind(hi)-1
 	if begin < 0 {
-		return nil, nil
+		return s.first.at, s.last.at, nil
 	}
-	last := m.all[end].at.AddDate(0, 1, 0).Add(-time.Microsecond)
-	return &m.all[begin].at, &last
+	return m.all[begin].at, m.all[end].at.AddDate(0, 1, 0).Add(-time.Microsecond), nil
 }
 
 // behind is the first partition that begins behind an id.

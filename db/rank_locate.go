@@ -4,17 +4,15 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"halite/internal/audit"
 )
 
 // located is what the rank index says about a page.
 type located struct {
-	total    int64      // entries that the filter selects
-	ids      []int64    // of the page's entries, newest first
-	from, to *time.Time // the ids' times are not outside of these; nil: not known
-	read     int        // ids that were read to merge these
+	total int64   // entries that the filter selects
+	ids   []int64 // of the page's entries, newest first
+	read  int     // ids that were read to merge these
 }
 
 // locate counts the entries of the selection's key, which has no rest, and finds those of the
@@ -50,9 +48,6 @@ func (n neighbours) locate(ctx context.Context, offset int64, limit int) (l loca
 			continue
 		}
 		l.total += k.counted
-		if len(l.ids) > 0 {
-			l.from, l.to = k.months.times(l.ids[len(l.ids)-1], l.ids[0])
-		}
 		return l, nil
 	}
 	return l, fmt.Errorf("locate entries: %w", errDropped)
@@ -67,7 +62,6 @@ const insufficientPrivilege = "42501"
 // lookup is where a page, and what is to be counted for its total, lie.
 type lookup struct {
 	counted int64 // by the rank index, between its blocks
-	months  *months
 	skip    int64 // entries of the page's range to pass over
 	started bool  // its range ends with a block: so many fewer are passed over as there are above the last one
 	sql     string
@@ -76,9 +70,8 @@ type lookup struct {
 
 // lookup finds where to look, if there are no more entries than spare above the last block.
 func (n neighbours) lookup(ctx context.Context, offset int64, limit int, spare int64) (l lookup, err error) {
-	if l.months, err = n.monthsOf(ctx, n.span); sqlState(err) == undefinedTable {
-		return l, errDropped
-	} else if err != nil {
+	m, err := n.monthsOf(ctx, n.span)
+	if err != nil {
 		return l, err
 	}
 	k, s := n.keys[0], locateShape(n.keys[0].kind, n.decision)
@@ -105,7 +98,7 @@ func (n neighbours) lookup(ctx context.Context, offset int64, limit int, spare i
 	if limit == 0 {
 		page = nothing
 	}
-	in, named := l.months.tables([3]idRange{below, above, page})
+	in, named := m.tables([3]idRange{below, above, page})
 	l.sql = s.lookup(in, named)
 	l.args = []any{
 		k.user, k.action, below.lo, below.hi, above.lo, above.hi, page.lo, page.hi, l.skip, l.started, limit, n.span.first.id, n.span.first.at,

@@ -54,13 +54,6 @@ func (f found) located(oldest bool) (l located) {
 	if oldest {
 		slices.Reverse(l.ids)
 	}
-	if n := len(f.hits); n > 0 {
-		from, to := f.hits[n-1].at, f.hits[0].at
-		if oldest {
-			from, to = to, from
-		}
-		l.from, l.to = &from, &to
-	}
 	return l
 }
 
@@ -183,9 +176,13 @@ type asked struct{ byRange, byIDs string }
 
 // ask runs a statement on a batch.
 func (n neighbours) ask(ctx context.Context, sql asked, b batch) (pgx.Rows, error) {
-	text, args := sql.byIDs, []any{b.ids, b.from, b.to}
+	from, to, err := n.timesOf(ctx, n.span, b.lo, b.hi)
+	if err != nil {
+		return nil, fmt.Errorf("search: %w", err)
+	}
+	text, args := sql.byIDs, []any{from, to, b.ids}
 	if len(b.ids) == 0 {
-		text, args = sql.byRange, []any{b.lo, b.hi, nil}
+		text, args = sql.byRange, []any{from, to, b.lo, b.hi}
 	}
 	rows, err := n.pool.Query(ctx, text, slices.Concat([]any{n.hot}, n.rest.args(), args)...)
 	if err != nil {
@@ -200,15 +197,6 @@ var searchSQL = asking("id, at, decision = 'deny'", "ORDER BY id")
 // asking makes a statement on the entries of a batch of which the rest is true. The
 // times are named too, so that only the partitions that hold them are looked into.
 func asking(columns, tail string) asked {
-	at := func(from, to string) string {
-		return " AND at >= coalesce(" + from + ", '-infinity') AND at <= coalesce(" + to + ", 'infinity') "
-	}
-	block := func(condition string) string {
-		return "(SELECT at FROM audit_rank WHERE " + logBlocks + " AND id " + condition + " LIMIT 1)"
-	}
-	ask := "SELECT " + columns + " FROM audit_log WHERE " + restSQL
-	return asked{
-		byRange: ask + " AND id >= $12 AND id <= $13" + at(block("<= $12 ORDER BY id DESC"), "coalesce("+block(">= $13 ORDER BY id")+", $14::timestamptz)") + tail,
-		byIDs:   ask + " AND id = ANY ($12)" + at("$13::timestamptz", "$14::timestamptz") + tail,
-	}
+	ask := "SELECT " + columns + " FROM audit_log WHERE " + restSQL + " AND at >= $12 AND at <= $13 AND "
+	return asked{byRange: ask + "id >= $14 AND id <= $15 " + tail, byIDs: ask + "id = ANY ($14) " + tail}
 }

@@ -52,9 +52,9 @@ func TestSearchPlans(t *testing.T) {
 		}
 		for _, s := range statements {
 			for _, r := range [][2]int{{1, 1_000}, {19_000, 23_000}, {rows - 15_999, rows}} {
-				read(s[0], restTypes+"bigint, bigint, timestamptz", rest+fmt.Sprintf("%d, %d, null", r[0], r[1]), r[1]-r[0]+1)
+				read(s[0], restTypes+"timestamptz, timestamptz, bigint, bigint", rest+fmt.Sprintf("'-infinity', 'infinity', %d, %d", r[0], r[1]), r[1]-r[0]+1)
 			}
-			read(s[1], restTypes+"bigint[], timestamptz, timestamptz", rest+"'{1, 500, 20000, 59999}', null, null", 4)
+			read(s[1], restTypes+"timestamptz, timestamptz, bigint[]", rest+"'-infinity', 'infinity', '{1, 500, 20000, 59999}'", 4)
 		}
 	}
 

@@ -60,7 +60,6 @@ func (n neighbours) union(ctx context.Context, lo, hi int64, each int, oldest bo
 	if oldest {
 		before = cmp.Compare[int64]
 	}
-	first := true
 	var end int64 // what lies behind it may lack entries of a key
 	err = byKind(n.keys, func(kind rankKind, users []uuid.UUID, actions []string) error {
 		rows, err := n.pool.Query(ctx, unionSQL[ordered{locateShape(kind, n.decision), oldest}], n.hot,
@@ -70,7 +69,7 @@ func (n neighbours) union(ctx context.Context, lo, hi int64, each int, oldest bo
 		}
 		parts, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p located, err error) {
 			var kept bool
-			if err = row.Scan(&p.ids, &p.from, &p.to, &kept); err == nil && !kept {
+			if err = row.Scan(&p.ids, &kept); err == nil && !kept {
 				err = errDropped
 			}
 			return p, err
@@ -85,10 +84,8 @@ func (n neighbours) union(ctx context.Context, lo, hi int64, each int, oldest bo
 				}
 				ended = false
 			}
-			if len(p.ids) > 0 {
-				l.widen(p, first)
-				first = false
-			}
+			l.ids = append(l.ids, p.ids...)
+			l.read += len(p.ids)
 		}
 		return err
 	})
@@ -106,22 +103,6 @@ func (n neighbours) union(ctx context.Context, lo, hi int64, each int, oldest bo
 	return l, ended, nil
 }
 
-// widen adds p to l, which is empty at first.
-func (l *located) widen(p located, first bool) {
-	l.ids = append(l.ids, p.ids...)
-	l.read += len(p.ids)
-	if first {
-		l.from, l.to = p.from, p.to
-		return
-	}
-	if p.from == nil || l.from != nil && p.from.Before(*l.from) {
-		l.from = p.from
-	}
-	if p.to == nil || l.to != nil && p.to.After(*l.to) {
-		l.to = p.to
-	}
-}
-
 var unionSQL = makeUnionSQL()
 
 // makeUnionSQL makes the statements of union: that of next, for each of several keys.
@@ -129,7 +110,7 @@ func makeUnionSQL() map[ordered]string {
 	out := map[ordered]string{}
 	for o := range nextSQL {
 		out[o] = "SELECT p.* FROM unnest($1::uuid[], $2::text[]) AS k (user_id, action) CROSS JOIN LATERAL (" +
-			strings.TrimSpace(o.sql("k.user_id", "k.action")) + "\n) AS p (ids, lower, upper, kept)"
+			strings.TrimSpace(o.sql("k.user_id", "k.action")) + "\n) AS p (ids, kept)"
 	}
 	return out
 }

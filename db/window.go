@@ -162,7 +162,7 @@ func (n neighbours) next(ctx context.Context, lo, hi int64, limit int, oldest bo
 	k := n.keys[0]
 	var kept bool
 	err = n.pool.QueryRow(ctx, nextSQL[ordered{locateShape(k.kind, n.decision), oldest}], n.hot,
-		k.user, k.action, lo, hi, limit, n.span.first.id, n.span.first.at).Scan(&l.ids, &l.from, &l.to, &kept)
+		k.user, k.action, lo, hi, limit, n.span.first.id, n.span.first.at).Scan(&l.ids, &kept)
 	if err == nil && !kept {
 		err = errDropped
 	}
@@ -216,9 +216,7 @@ WITH near AS MATERIALIZED (
 ), page AS MATERIALIZED (
 	SELECT array(SELECT id FROM (SELECT id FROM ($entries) AS e ORDER BY id $order LIMIT $5) AS f ORDER BY id DESC) AS ids
 )
-SELECT ids, (SELECT at FROM audit_rank WHERE $log AND id <= ids[cardinality(ids)] ORDER BY id DESC LIMIT 1),
-	(SELECT at FROM audit_rank WHERE $log AND id >= ids[1] ORDER BY id LIMIT 1), $kept
-FROM page`
+SELECT ids, $kept FROM page`
 	order, near, far := "DESC", "id <= $4::bigint ORDER BY id DESC", "$count <= near.n - $5::int ORDER BY $count DESC"
 	lo, hi := "greatest($3::bigint, (SELECT id FROM far) + 1)", "$4"
 	if o.oldest {
@@ -226,6 +224,6 @@ FROM page`
 		lo, hi = "$3", "least($4::bigint, (SELECT id FROM far))"
 	}
 	return strings.NewReplacer("$count", o.count(), "$blocks", o.kind.blocks(user, action), "$near", near,
-		"$far", strings.ReplaceAll(far, "$count", o.count()), "$entries", o.ids("audit_log", order, user, action, lo, hi), "$order", order, "$log", logBlocks,
+		"$far", strings.ReplaceAll(far, "$count", o.count()), "$entries", o.ids("audit_log", order, user, action, lo, hi), "$order", order,
 		"$kept", keptFirst("$6", "$7")).Replace(text)
 }
