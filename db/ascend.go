@@ -52,13 +52,10 @@ func (d *DB) ascend(ctx context.Context, sel selection, first, last int64, limit
 		if err != nil {
 			return err
 		}
-		n := neighbours{d, s, sel, max(first, s.first.id), min(last, s.last.id)}
-		l, _, searchedTo, err := n.window(ctx, audit.Window{Limit: limit, Oldest: true})
-		next, more = searchedTo+1, searchedTo != 0 && len(l.ids) == 0
-		if err != nil || len(l.ids) == 0 {
-			return err
-		}
-		entries, err = d.entriesOf(ctx, s, l)
+		n := neighbours{d, s, sel, max(first, s.first.id), min(last, s.last.id), false}
+		var searchedTo int64
+		entries, _, searchedTo, err = n.window(ctx, audit.Window{Limit: limit, Oldest: true})
+		next, more = searchedTo+1, searchedTo != 0 && len(entries) == 0
 		slices.Reverse(entries)
 		return err
 	})

@@ -185,23 +185,40 @@ func (d *DB) checkServer(ctx context.Context) error {
 	return nil
 }
 
-// rows are those of either driver.
-type rows interface {
-	Next() bool
+// row is a row of either driver.
+type row interface {
 	Scan(dest ...any) error
-	Err() error
 }
 
-// ask asks with parameters, $1 and up, in the transaction that ctx carries if there is one. PostgreSQL
-// plans the statement once per connection; bun's own are planned each time. done is to be called.
-func (d *DB) ask(ctx context.Context, query string, args ...any) (r rows, done func(), err error) {
+// each asks with parameters, $1 and up, in the transaction that ctx carries if there is one, and calls
+// fn for each row. PostgreSQL plans the statement once per connection; bun's own are planned
+// each time.
+func (d *DB) each(ctx context.Context, fn func(row) error, query string, args ...any) error {
 	args = append([]any{d.hot}, args...)
 	if tx, ok := ctx.Value(txKey{}).(bun.Tx); ok {
-		r, err := tx.Tx.QueryContext(ctx, query, args...)
-		return r, func() { _ = r.Close() }, err
+		rows, err := tx.Tx.QueryContext(ctx, query, args...)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			if err := fn(rows); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
 	}
-	r2, err := d.pool.Query(ctx, query, args...)
-	return r2, r2.Close, err
+	rows, err := d.pool.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := fn(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // sqlState is the SQLSTATE of a server's error, or empty.

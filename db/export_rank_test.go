@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,19 +50,43 @@ func (d *DB) Lookup(ctx context.Context, f audit.Filter, lo, hi, offset int64, l
 		return "", nil, err
 	}
 	sel, _ := compile(f)
-	l, err := neighbours{d, s, sel, lo, hi}.lookup(ctx, offset, limit, d.bounds.above)
-	return l.sql, l.args, err
+	n := neighbours{d, s, sel, lo, hi, false}
+	l, err := n.lookup(ctx, offset, limit, d.bounds.above)
+	if err != nil {
+		return "", nil, err
+	}
+	err = n.naming(ctx, []idRange{l.below, l.above, l.page}, func(in [][]string) error { sql = l.sql(in); return nil })
+	return sql, l.args(), err
 }
 
-// NextSQL is the statement that finds the newest or the oldest entries of a filter.
-func NextSQL(f audit.Filter, oldest bool) string {
-	return nextSQL[ordered{shapeOf(f), oldest}]
-}
-
-// shapeOf is the shape of the first key of f.
-func shapeOf(f audit.Filter) shape {
-	s, _ := compile(f)
-	return locateShape(s.keys[0].kind, s.decision)
+// Next is the statement that finds the newest or the oldest entries of the keys of a filter, which
+// are of one kind, among the ids from lo to hi, with its parameters.
+func (d *DB) Next(ctx context.Context, f audit.Filter, lo, hi int64, limit int, oldest bool) (sql string, args []any, err error) {
+	s, err := d.span(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	sel, _ := compile(f)
+	n := neighbours{d, s, sel, lo, hi, false}
+	o := ordered{shapeOf(sel.keys[0].kind, sel.decision), oldest}
+	var users []uuid.UUID
+	var actions []string
+	for _, k := range sel.keys {
+		users, actions = append(users, k.user), append(actions, k.action)
+	}
+	within, err := n.near(ctx, sel.keys[0].kind, users, actions, lo, hi, limit, oldest)
+	if err != nil {
+		return "", nil, err
+	}
+	los, his := make([]int64, len(within)), make([]int64, len(within))
+	for i, r := range within {
+		los[i], his[i] = r.lo, r.hi
+	}
+	err = n.naming(ctx, []idRange{{slices.Min(los), slices.Max(his)}}, func(in [][]string) error {
+		sql = o.idsSQL(in[0])
+		return nil
+	})
+	return sql, []any{users, actions, los, his, limit}, err
 }
 
 // SetBounds sets the bound of a search, of what is passed over at most before a page of
@@ -77,10 +102,12 @@ func FacetSQL(by audit.Facet) (byRange, byIDs string) {
 	return facetSQL[by].byRange, facetSQL[by].byIDs
 }
 
-// TallySQL and UnionSQL are the statements that count, and find, the entries of several
-// keys of the kind that the first key of a filter has.
-func TallySQL(f audit.Filter) string              { return tallySQL[shapeOf(f)] }
-func UnionSQL(f audit.Filter, oldest bool) string { return unionSQL[ordered{shapeOf(f), oldest}] }
+// TallySQL is the statement that counts the entries of several keys of the kind that the
+// first key of a filter has.
+func TallySQL(f audit.Filter) string {
+	s, _ := compile(f)
+	return tallySQL[shapeOf(s.keys[0].kind, s.decision)]
+}
 
 // DistinctSQL are the statements that find the users and the actions of the log.
 func DistinctSQL() (users, actions string) { return distinctUsers, distinctActions }

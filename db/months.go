@@ -66,7 +66,8 @@ func (d *DB) monthsOf(ctx context.Context, s span) (*months, error) {
 
 // tables are the partitions that hold each of some ranges of ids, and named is true; or all
 // are the log, if some range is in too many to be named, or it is not known in which.
-func (m *months) tables(ranges [3]idRange) (out [3][]string, named bool) {
+func (m *months) tables(ranges []idRange) (out [][]string, named bool) {
+	out = make([][]string, len(ranges))
 	for i, r := range ranges {
 		if r.hi < r.lo {
 			continue
@@ -82,13 +83,41 @@ func (m *months) tables(ranges [3]idRange) (out [3][]string, named bool) {
 	return out, true
 }
 
-func inLog(ranges [3]idRange) (out [3][]string) {
+func inLog(ranges []idRange) [][]string {
+	out := make([][]string, len(ranges))
 	for i, r := range ranges {
 		if r.hi >= r.lo {
 			out[i] = []string{"audit_log"}
 		}
 	}
 	return out
+}
+
+const insufficientPrivilege = "42501"
+
+// naming has read look into the tables in which each of some ranges of ids of n lies: some
+// partitions, or the log itself, never both. A reader of the log would hold it while he
+// waits for a partition, or the other way round, and who drops one has locked both.
+// It returns errDropped if one of them was dropped meanwhile.
+func (n neighbours) naming(ctx context.Context, ranges []idRange, read func(in [][]string) error) error {
+	for {
+		m, err := n.monthsOf(ctx, n.span)
+		if err != nil {
+			return err
+		}
+		in, named := m.tables(ranges)
+		err = read(in)
+		switch s := sqlState(err); {
+		case named && s == undefinedTable:
+			return errDropped
+		case named && s == insufficientPrivilege: // to read it by its name
+			n.known.Store(&months{through: monthOf(n.span.last.at)})
+			continue
+		case !named && err == nil:
+			return n.checkKept(ctx, n.span)
+		}
+		return err
+	}
 }
 
 // timesOf returns between which times the entries of s from lo to hi are, as far as that is

@@ -12,7 +12,6 @@ import (
 type located struct {
 	total int64   // entries that the filter selects
 	ids   []int64 // of the page's entries, newest first
-	read  int     // ids that were read to merge these
 }
 
 // locate counts the entries of the selection's key, which has no rest, and finds those of the
@@ -31,15 +30,9 @@ func (n neighbours) locate(ctx context.Context, offset int64, limit int) (l loca
 			return l, fmt.Errorf("locate entries: %w", err)
 		}
 		var above int64
-		var kept bool
-		err = n.pool.QueryRow(ctx, k.sql, append([]any{n.hot}, k.args...)...).Scan(&l.total, &above, &l.ids, &kept)
-		switch s := sqlState(err); {
-		case s == undefinedTable, err == nil && !kept:
-			err = errDropped
-		case s == insufficientPrivilege: // to read it by its name
-			n.known.Store(&months{through: monthOf(n.span.last.at)})
-			continue
-		}
+		err = n.naming(ctx, []idRange{k.below, k.above, k.page}, func(in [][]string) error {
+			return n.pool.QueryRow(ctx, k.sql(in), append([]any{n.hot}, k.args()...)...).Scan(&l.total, &above, &l.ids)
+		})
 		if err != nil {
 			return l, fmt.Errorf("locate entries: %w", err)
 		}
@@ -53,55 +46,44 @@ func (n neighbours) locate(ctx context.Context, offset int64, limit int) (l loca
 	return l, fmt.Errorf("locate entries: %w", errDropped)
 }
 
-// locateTries is how often a lookup is tried: again if a partition may not be read by its name,
-// if the index is behind, and if it is built anew meanwhile.
+// locateTries is how often a lookup is tried, if the index is behind and while it is built anew.
 const locateTries = 5
-
-const insufficientPrivilege = "42501"
 
 // lookup is where a page, and what is to be counted for its total, lie.
 type lookup struct {
-	counted int64 // by the rank index, between its blocks
-	skip    int64 // entries of the page's range to pass over
-	started bool  // its range ends with a block: so many fewer are passed over as there are above the last one
-	sql     string
-	args    []any
+	shape
+	key                rankKey
+	counted            int64 // by the rank index, between its blocks
+	below, above, page idRange
+	skip               int64 // entries of the page's range to pass over
+	started            bool  // its range ends with a block: so many fewer are passed over as there are above the last one
+	limit              int
 }
 
 // lookup finds where to look, if there are no more entries than spare above the last block.
 func (n neighbours) lookup(ctx context.Context, offset int64, limit int, spare int64) (l lookup, err error) {
-	m, err := n.monthsOf(ctx, n.span)
-	if err != nil {
-		return l, err
-	}
-	k, s := n.keys[0], locateShape(n.keys[0].kind, n.decision)
-	l.skip = min(offset, n.hi-n.lo+1)
+	l = lookup{shape: shapeOf(n.keys[0].kind, n.decision), key: n.keys[0], skip: min(offset, n.hi-n.lo+1), limit: limit}
 	var begin, stop int64
 	var bottom, top, start struct{ id, n int64 } // blocks, and what they have counted; ids of 0: none
-	err = n.pool.QueryRow(ctx, blocksSQL[s], n.hot, k.user, k.action, n.lo, n.hi, l.skip, limit, spare).
+	err = n.pool.QueryRow(ctx, blocksSQL[l.shape], n.hot, l.key.user, l.key.action, n.lo, n.hi, l.skip, limit, spare).
 		Scan(&begin, &bottom.id, &bottom.n, &top.id, &top.n, &start.id, &start.n, &stop)
 	if err != nil {
 		return l, err
 	}
 	nothing := idRange{1, 0}
-	below, above, page := nothing, idRange{n.lo, n.hi}, idRange{max(n.lo, stop+1), n.hi}
+	l.below, l.above, l.page = nothing, idRange{n.lo, n.hi}, idRange{max(n.lo, stop+1), n.hi}
 	if top.id > 0 {
-		l.counted, above.lo = top.n, top.id+1
+		l.counted, l.above.lo = top.n, top.id+1
 		if n.lo > begin { // else all that was counted is in the range
 			l.counted -= bottom.n
-			below = idRange{n.lo, bottom.id}
+			l.below = idRange{n.lo, bottom.id}
 		}
 	}
 	if start.id > 0 {
-		page.hi, l.skip, l.started = start.id, l.skip-(top.n-start.n), true
+		l.page.hi, l.skip, l.started = start.id, l.skip-(top.n-start.n), true
 	}
 	if limit == 0 {
-		page = nothing
-	}
-	in, named := m.tables([3]idRange{below, above, page})
-	l.sql = s.lookup(in, named)
-	l.args = []any{
-		k.user, k.action, below.lo, below.hi, above.lo, above.hi, page.lo, page.hi, l.skip, l.started, limit, n.span.first.id, n.span.first.at,
+		l.page = nothing
 	}
 	return l, nil
 }
@@ -111,7 +93,7 @@ type shape struct {
 	decision audit.Decision // empty: either
 }
 
-func locateShape(k rankKind, decision *audit.Decision) shape {
+func shapeOf(k rankKind, decision *audit.Decision) shape {
 	if decision == nil {
 		return shape{kind: k}
 	}
@@ -168,40 +150,37 @@ SELECT coalesce((SELECT id - allowed - denied FROM audit_rank WHERE $log ORDER B
 	return out
 }
 
-// lookup is the statement that counts what is below, and above, and finds the page, each in
-// tables of its own: those that the log consists of, or else the log itself, never both. A
-// reader of the log would hold it while he waits for a partition, or the other way round,
-// and who drops one has locked both. Its parameters are the user, the action, the three
-// ranges of ids, how many entries of the page's range to pass over, whether so many fewer as
-// are above, the limit, and the span's first entry. It fails for a partition that was
-// dropped; of the log it tells whether the first entry is kept.
-func (s shape) lookup(in [3][]string, named bool) string {
+// sql is the statement that counts what is below, and above, and finds the page, each in
+// tables of its own.
+func (l lookup) sql(in [][]string) string {
 	count := func(in []string, lo, hi string) string {
 		out := []string{"0"}
 		for _, table := range in {
-			out = append(out, s.counts(table, "$1", "$2", lo, hi))
+			out = append(out, l.counts(table, "$1", "$2", lo, hi))
 		}
 		return strings.Join(out, " + ")
 	}
 	below, above, page := in[0], in[1], in[2]
 	ids := []string{"SELECT 0::bigint AS id WHERE false"}
 	for _, table := range page {
-		ids = append(ids, s.ids(table, "DESC", "$1", "$2", "$7", "$8"))
-	}
-	kept := keptFirst("$12", "$13")
-	if named {
-		kept = "true"
+		ids = append(ids, l.ids(table, "DESC", "$1", "$2", "$7", "$8"))
 	}
 	return strings.NewReplacer("$above", count(above, "$5", "$6"), "$below", count(below, "$3", "$4"),
-		"$ids", strings.Join(ids[min(len(page), 1):], " UNION ALL "), "$kept", kept).Replace(`
+		"$ids", strings.Join(ids[min(len(page), 1):], " UNION ALL ")).Replace(`
 WITH types AS ( -- of what is given and may not be used
-	SELECT $1::uuid, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint, $12::bigint, $13::timestamptz
+	SELECT $1::uuid, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint
 ), above AS MATERIALIZED (
 	SELECT $above AS n
 )
 SELECT $below + n, n, array(
 	SELECT id FROM ($ids) AS e ORDER BY id DESC OFFSET greatest($9::bigint - CASE WHEN $10::boolean THEN n ELSE 0 END, 0) LIMIT $11
-), $kept FROM above`)
+) FROM above`)
+}
+
+// args are the parameters of sql: the user, the action, the three ranges of ids, how many
+// entries of the page's range to pass over, whether so many fewer as are above, and the limit.
+func (l lookup) args() []any {
+	return []any{l.key.user, l.key.action, l.below.lo, l.below.hi, l.above.lo, l.above.hi, l.page.lo, l.page.hi, l.skip, l.started, l.limit}
 }
 
 // decisions are those that a shape selects: entries of either are kept apart in the

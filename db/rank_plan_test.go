@@ -45,7 +45,7 @@ func TestRankPlans(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					read := entriesRead(t, texts(t, c, "EXPLAIN (ANALYZE, TIMING off, FORMAT json) "+sql, args...))
+					read := entriesRead(t, texts(t, c, explained+sql, args...))
 					if read > 6*block+limit { // the sixth is the tail, which no block has closed
 						t.Errorf("user %s, action %s, decision %s, ids and offset %d: %d entries read", user, action, decision, q, read)
 					}
@@ -77,8 +77,8 @@ func ranked(t *testing.T, u string, rows int64, months int, block int64) (*db.DB
 	return d, c
 }
 
-// firstEntry is a query for the last parameters of the statements that read the rank index.
-const firstEntry = "SELECT format('%s, %L', id, at) FROM audit_log ORDER BY id LIMIT 1"
+// explained stands before a statement that is to be run and explained.
+const explained = "EXPLAIN (ANALYZE, TIMING off, FORMAT json) "
 
 // plan is a node of what EXPLAIN says.
 type plan struct {
@@ -93,12 +93,10 @@ type plan struct {
 
 // entriesRead is how many entries of the log a plan has read. It fails if not from
 // indexes alone.
-func entriesRead(t *testing.T, explained []string) int {
+func entriesRead(t *testing.T, answer []string) int {
 	t.Helper()
-	var out []struct{ Plan plan }
-	if err := json.Unmarshal([]byte(explained[0]), &out); err != nil {
-		t.Fatal(err)
-	}
+	var out struct{ Plan plan }
+	unwrap(t, answer, &out)
 	var read int
 	var walk func(plan)
 	walk = func(p plan) {
@@ -112,6 +110,16 @@ func entriesRead(t *testing.T, explained []string) int {
 			walk(q)
 		}
 	}
-	walk(out[0].Plan)
+	walk(out.Plan)
 	return read
+}
+
+// unwrap reads the one plan of an answer of EXPLAIN.
+func unwrap(t *testing.T, answer []string, into *struct{ Plan plan }) {
+	t.Helper()
+	var out []struct{ Plan plan }
+	if err := json.Unmarshal([]byte(answer[0]), &out); err != nil {
+		t.Fatal(err)
+	}
+	*into = out[0]
 }

@@ -46,15 +46,16 @@ type found struct {
 	searchedTo int64 // the last id that was looked at, if the bound ended the search; or 0
 }
 
-// located are the hits as a page, newest first.
-func (f found) located(oldest bool) (l located) {
-	for _, h := range f.hits {
-		l.ids = append(l.ids, h.id)
+// ids are those of the hits, newest first.
+func (f found) ids(oldest bool) []int64 {
+	ids := make([]int64, len(f.hits))
+	for i, h := range f.hits {
+		ids[i] = h.id
 	}
 	if oldest {
-		slices.Reverse(l.ids)
+		slices.Reverse(ids)
 	}
-	return l
+	return ids
 }
 
 // searchPage answers q, of which page has what is known.
@@ -74,7 +75,7 @@ func (n neighbours) searchPage(ctx context.Context, q audit.Query, page audit.Pa
 	n64 := int64(len(all.hits))
 	all.hits = all.hits[min(q.Offset, n64):min(min(q.Offset, n64)+int64(max(q.Limit, 0)), n64)]
 	if len(all.hits) > 0 {
-		page.Entries, err = n.entriesOf(ctx, n.span, all.located(false))
+		page.Entries, err = n.entriesOf(ctx, all.ids(false))
 	}
 	return page, err
 }
@@ -102,7 +103,7 @@ func (n neighbours) search(ctx context.Context, lo, hi int64, oldest bool, enoug
 // batch are entries to be looked at: all of a range of ids, or some of it.
 type batch struct {
 	idRange
-	located // no ids: all of the range
+	merged // no ids: all of the range
 }
 
 // look gives fn the entries that the keys of n select among the ids from lo to hi, in
@@ -128,11 +129,11 @@ func (n neighbours) lookWithin(ctx context.Context, lo, hi int64, oldest bool, f
 			}
 			return hi + 1, nil
 		}
-		b, ended, err := n.batch(ctx, lo, hi, min(size, left), oldest)
+		b, err := n.batch(ctx, lo, hi, min(size, left), oldest)
 		if err != nil || b.hi < b.lo {
 			return 0, err
 		}
-		if more, err := fn(b); err != nil || !more || ended {
+		if more, err := fn(b); err != nil || !more || b.ended {
 			return 0, err
 		}
 		if left -= max(len(b.ids), b.read); len(b.ids) == 0 {
@@ -147,8 +148,8 @@ func (n neighbours) lookWithin(ctx context.Context, lo, hi int64, oldest bool, f
 	return 0, nil
 }
 
-// batch is the next one of some size; ended says that nothing lies behind it.
-func (n neighbours) batch(ctx context.Context, lo, hi int64, size int, oldest bool) (b batch, ended bool, err error) {
+// batch is the next one of some size.
+func (n neighbours) batch(ctx context.Context, lo, hi int64, size int, oldest bool) (b batch, err error) {
 	if n.wholeLog() {
 		b.idRange = idRange{lo, hi}
 		if oldest {
@@ -156,19 +157,14 @@ func (n neighbours) batch(ctx context.Context, lo, hi int64, size int, oldest bo
 		} else {
 			b.lo = max(lo, hi-int64(size)+1)
 		}
-		return b, b.idRange == idRange{lo, hi}, nil
+		b.ended = b.idRange == idRange{lo, hi}
+		return b, nil
 	}
-	if len(n.keys) > 1 {
-		b.located, ended, err = n.union(ctx, lo, hi, size/len(n.keys), oldest)
-	} else {
-		b.located, err = n.next(ctx, lo, hi, size, oldest)
-		ended = len(b.ids) < size
-	}
-	if len(b.ids) == 0 {
-		return batch{idRange: idRange{1, 0}}, true, err
+	if b.merged, err = n.union(ctx, lo, hi, size/len(n.keys), oldest); err != nil || len(b.ids) == 0 {
+		return batch{idRange: idRange{1, 0}}, err
 	}
 	b.idRange = idRange{b.ids[len(b.ids)-1], b.ids[0]}
-	return b, ended, err
+	return b, nil
 }
 
 // asked is a statement in its two forms: for a range of ids, and for given ones.

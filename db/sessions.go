@@ -43,19 +43,11 @@ const sessionSQL = `SELECT u.id, u.username, u.display_name, u.must_change_pw, s
 
 // SessionPrincipal implements auth.Store.
 func (d *DB) SessionPrincipal(ctx context.Context, idHash []byte) (*policy.Principal, error) {
-	rows, done, err := d.ask(ctx, sessionSQL, idHash)
-	if err != nil {
-		return nil, fmt.Errorf("read session: %w", err)
-	}
-	defer done()
 	p, stale := &policy.Principal{Active: true}, false
-	for rows.Next() {
+	err := d.each(ctx, func(r row) error {
 		var role, verb, glob *string
-		if err := rows.Scan(&p.UserID, &p.Username, &p.DisplayName, &p.MustChangePassword, &stale, &role, &verb, &glob); err != nil {
-			return nil, fmt.Errorf("read session: %w", err)
-		}
-		if role == nil {
-			continue
+		if err := r.Scan(&p.UserID, &p.Username, &p.DisplayName, &p.MustChangePassword, &stale, &role, &verb, &glob); err != nil || role == nil {
+			return err
 		}
 		if n := len(p.Roles); n == 0 || p.Roles[n-1].Name != *role {
 			p.Roles = append(p.Roles, policy.Role{Name: *role})
@@ -64,8 +56,9 @@ func (d *DB) SessionPrincipal(ctx context.Context, idHash []byte) (*policy.Princ
 			last := &p.Roles[len(p.Roles)-1]
 			last.Permissions = append(last.Permissions, policy.Permission{Verb: *verb, ResourceGlob: *glob})
 		}
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	}, sessionSQL, idHash)
+	if err != nil {
 		return nil, fmt.Errorf("read session: %w", err)
 	}
 	if p.UserID == uuid.Nil {

@@ -39,7 +39,7 @@ func (d *DB) tallies(ctx context.Context, keys []rankKey, decision *audit.Decisi
 		for i, r := range ranges {
 			los[i], his[i] = r.lo, r.hi
 		}
-		rows, err := d.pool.Query(ctx, tallySQL[locateShape(kind, decision)], d.hot, users, actions, los, his,
+		rows, err := d.pool.Query(ctx, tallySQL[shapeOf(kind, decision)], d.hot, users, actions, los, his,
 			ranges[0].lo, ranges[len(ranges)-1].hi)
 		if err != nil {
 			return err

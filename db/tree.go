@@ -75,11 +75,7 @@ func (d *DB) Rows(ctx context.Context, first, last int64, since time.Time, each 
 	}
 	defer rows.Close()
 	var r tree.Row
-	e := &r.Entry
-	into := []any{
-		&e.ID, &e.At, &e.UserID, &e.Action, &e.Resource, (*[]byte)(&e.Args), &e.SaltJID, &e.Decision, &e.ResultCode,
-		&e.DurationMS, &e.Username, &e.Verb, &e.Reason, &e.RequestID, &e.SourceIP, &e.UserAgent, &r.Odd,
-	}
+	into := append(destOf(&r.Entry, false), &r.Odd)
 	for rows.Next() {
 		if err := rows.Scan(into...); err != nil {
 			return fmt.Errorf("read the rows %d to %d: %w", first, last, err)

@@ -2,8 +2,6 @@ package db
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"halite/internal/audit"
 )
@@ -45,7 +43,7 @@ func (d *DB) window(ctx context.Context, w audit.Window, sel selection) (audit.W
 	if err != nil || hi < lo {
 		return out, err
 	}
-	n := neighbours{d, s, sel, lo, hi}
+	n := neighbours{d, s, sel, lo, hi, w.Brief}
 	if w.Counted {
 		if out.Total, out.Partial, err = n.total(ctx); err != nil {
 			return out, err
@@ -54,11 +52,14 @@ func (d *DB) window(ctx context.Context, w audit.Window, sel selection) (audit.W
 	if w.Limit <= 0 {
 		return out, nil
 	}
-	l, more, searchedTo, err := n.window(ctx, w)
+	entries, more, searchedTo, err := n.window(ctx, w)
 	if err != nil {
 		return out, err
 	}
 	out.SearchedTo = searchedTo
+	if len(entries) > 0 {
+		out.Entries = entries
+	}
 	if out.Newer, err = n.beyond(ctx, w.Below, w.Below > hi); err != nil {
 		return out, err
 	}
@@ -66,10 +67,7 @@ func (d *DB) window(ctx context.Context, w audit.Window, sel selection) (audit.W
 		return out, err
 	}
 	out.Newer, out.Older = out.Newer || more && w.Oldest, out.Older || more && !w.Oldest
-	if len(l.ids) > 0 {
-		out.Entries, err = d.entriesOf(ctx, s, l)
-	}
-	return out, err
+	return out, nil
 }
 
 // neighbours are the entries of a selection among the ids from lo to hi, of a span.
@@ -78,6 +76,7 @@ type neighbours struct {
 	span span
 	selection
 	lo, hi int64
+	brief  bool // whether brief entries will do
 }
 
 // total counts the entries; partial says that the bound of a search ended it.
@@ -90,9 +89,9 @@ func (n neighbours) total(ctx context.Context) (count int64, partial bool, err e
 	return l.total, false, err
 }
 
-// window finds the entries of w, and whether there are, or may be, more of them between
+// window reads the entries of w, and says whether there are, or may be, more of them between
 // its bounds.
-func (n neighbours) window(ctx context.Context, w audit.Window) (l located, more bool, searchedTo int64, err error) {
+func (n neighbours) window(ctx context.Context, w audit.Window) (entries []audit.Entry, more bool, searchedTo int64, err error) {
 	lo, hi := n.lo, n.hi
 	if w.Below > 0 && w.Below <= hi {
 		hi = max(w.Below, lo) - 1
@@ -100,25 +99,27 @@ func (n neighbours) window(ctx context.Context, w audit.Window) (l located, more
 	if w.Above >= lo {
 		lo = min(w.Above, n.hi) + 1
 	}
-	if n.rest != nil {
-		found, err := n.search(ctx, lo, hi, w.Oldest, w.Limit+1)
-		if err != nil {
-			return l, false, 0, err
+	var ids []int64
+	if n.rest == nil {
+		ids, err = n.next(ctx, lo, hi, w.Limit+1, w.Oldest)
+	} else {
+		var found found
+		found, err = n.search(ctx, lo, hi, w.Oldest, w.Limit+1)
+		if ids = found.ids(w.Oldest); len(ids) <= w.Limit {
+			searchedTo = found.searchedTo
 		}
-		l = found.located(w.Oldest)
-		if len(l.ids) <= w.Limit {
-			return l, found.searchedTo != 0, found.searchedTo, nil
-		}
-	} else if l, err = n.next(ctx, lo, hi, w.Limit+1, w.Oldest); err != nil {
-		return l, false, 0, err
 	}
-	over := len(l.ids) - w.Limit
+	if err != nil {
+		return nil, false, 0, err
+	}
+	over := len(ids) - w.Limit
 	if over > 0 && w.Oldest {
-		l.ids = l.ids[over:]
+		ids = ids[over:]
 	} else if over > 0 {
-		l.ids = l.ids[:w.Limit]
+		ids = ids[:w.Limit]
 	}
-	return l, over > 0, 0, nil
+	entries, err = n.entriesOf(ctx, ids)
+	return entries, over > 0 || searchedTo != 0, searchedTo, err
 }
 
 // beyond reports whether there are entries on the other side of a bound, which is one of
@@ -131,99 +132,6 @@ func (n neighbours) beyond(ctx context.Context, bound int64, away bool) (bool, e
 	case bound >= n.lo && bound <= n.hi, n.rest != nil:
 		return true, nil
 	}
-	l, err := n.next(ctx, n.lo, n.hi, 1, false)
-	return len(l.ids) > 0, err
-}
-
-// next finds the newest entries of the keys, limit at most, among the ids from lo to hi,
-// or the oldest ones. Of the whole log they are arithmetic; else it reads indexes alone,
-// for each key two blocks of entries at most beside those asked for.
-func (n neighbours) next(ctx context.Context, lo, hi int64, limit int, oldest bool) (l located, err error) {
-	switch {
-	case hi < lo:
-		return l, nil
-	case len(n.keys) > 1:
-		l, _, err = n.union(ctx, lo, hi, limit, oldest)
-		if over := len(l.ids) - limit; over > 0 && oldest {
-			l.ids = l.ids[over:]
-		} else if over > 0 {
-			l.ids = l.ids[:limit]
-		}
-		return l, err
-	case n.wholeLog():
-		if size := int64(limit); oldest {
-			hi = min(hi, lo+size-1)
-		} else {
-			lo = max(lo, hi-size+1)
-		}
-		l.ids = countDown(hi, lo)
-		return l, nil
-	}
-	k := n.keys[0]
-	var kept bool
-	err = n.pool.QueryRow(ctx, nextSQL[ordered{locateShape(k.kind, n.decision), oldest}], n.hot,
-		k.user, k.action, lo, hi, limit, n.span.first.id, n.span.first.at).Scan(&l.ids, &kept)
-	if err == nil && !kept {
-		err = errDropped
-	}
-	if err != nil {
-		return l, fmt.Errorf("find the next entries: %w", err)
-	}
-	return l, nil
-}
-
-// countDown returns the ids from hi to lo.
-func countDown(hi, lo int64) []int64 {
-	ids := make([]int64, 0, max(0, hi-lo+1))
-	for id := hi; id >= lo; id-- {
-		ids = append(ids, id)
-	}
-	return ids
-}
-
-// ordered is a shape, from one end or the other.
-type ordered struct {
-	shape
-	oldest bool
-}
-
-var nextSQL = makeNextSQL()
-
-func makeNextSQL() map[ordered]string {
-	out := map[ordered]string{}
-	for _, s := range shapes {
-		for _, oldest := range []bool{false, true} {
-			o := ordered{s, oldest}
-			out[o] = o.sql("$1::uuid", "$2::text")
-		}
-	}
-	return out
-}
-
-// sql is the statement of next, for a user and an action. Its other parameters, $3 to $7,
-// are the first and the last id of the range, the limit, and the span's first entry.
-//
-// near is the block of the key that ends nearest to where the entries begin. far is the
-// first one behind it by which so many more have been counted as are asked for: what is
-// asked for lies before it. If there is none, there are fewer than that to the end of
-// the blocks.
-func (o ordered) sql(user, action string) string {
-	const text = `
-WITH near AS MATERIALIZED (
-	SELECT $count AS n FROM audit_rank WHERE $blocks AND $near LIMIT 1
-), far AS MATERIALIZED (
-	SELECT r.id FROM near CROSS JOIN LATERAL (SELECT id FROM audit_rank WHERE $blocks AND $far LIMIT 1) AS r
-), page AS MATERIALIZED (
-	SELECT array(SELECT id FROM (SELECT id FROM ($entries) AS e ORDER BY id $order LIMIT $5) AS f ORDER BY id DESC) AS ids
-)
-SELECT ids, $kept FROM page`
-	order, near, far := "DESC", "id <= $4::bigint ORDER BY id DESC", "$count <= near.n - $5::int ORDER BY $count DESC"
-	lo, hi := "greatest($3::bigint, (SELECT id FROM far) + 1)", "$4"
-	if o.oldest {
-		order, near, far = "ASC", "id >= $3::bigint - 1 ORDER BY id", "$count >= near.n + $5::int ORDER BY $count"
-		lo, hi = "$3", "least($4::bigint, (SELECT id FROM far))"
-	}
-	return strings.NewReplacer("$count", o.count(), "$blocks", o.kind.blocks(user, action), "$near", near,
-		"$far", strings.ReplaceAll(far, "$count", o.count()), "$entries", o.ids("audit_log", order, user, action, lo, hi), "$order", order,
-		"$kept", keptFirst("$6", "$7")).Replace(text)
+	ids, err := n.next(ctx, n.lo, n.hi, 1, false)
+	return len(ids) > 0, err
 }

@@ -17,7 +17,7 @@ type connectionArgs struct {
 
 // connection reads the entries that the arguments of auditLog ask for.
 func (r *queryResolver) connection(ctx context.Context, filter *audit.Filter, args connectionArgs) (*view.Connection, error) {
-	w := audit.Window{Counted: selects(ctx, "totalCount") || selects(ctx, "totalIsExact")}
+	w := audit.Window{Counted: selects(ctx, "totalCount") || selects(ctx, "totalIsExact"), Brief: brief(ctx, "edges", "node")}
 	if filter != nil {
 		w.Filter = *filter
 	}

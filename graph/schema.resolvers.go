@@ -152,7 +152,10 @@ func (r *mutationResolver) RemovePermission(ctx context.Context, roleID uuid.UUI
 
 // AuditEntries is the resolver for the auditEntries field.
 func (r *queryResolver) AuditEntries(ctx context.Context, filter *audit.Filter, limit int64, offset int64) (*view.Page, error) {
-	q := audit.Query{Limit: int(limit), Offset: offset, Counted: selects(ctx, "total") || selects(ctx, "totalIsExact")}
+	q := audit.Query{
+		Limit: int(limit), Offset: offset,
+		Counted: selects(ctx, "total") || selects(ctx, "totalIsExact"), Brief: brief(ctx, "entries"),
+	}
 	if filter != nil {
 		q.Filter = *filter
 	}

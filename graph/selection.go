@@ -3,9 +3,11 @@ package graph
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 
+	"halite/graph/view"
 	"halite/internal/audit"
 	"halite/internal/fault"
 )
@@ -13,26 +15,30 @@ import (
 // selects reports whether the field under way selects the last of names, by the way of
 // those before it.
 func selects(ctx context.Context, names ...string) bool {
+	last := len(names) - 1
+	return slices.ContainsFunc(below(ctx, names[:last]...), func(f graphql.CollectedField) bool { return f.Name == names[last] })
+}
+
+// brief reports whether what the field under way selects of entries, by a way of names, is
+// only what a brief one has.
+func brief(ctx context.Context, names ...string) bool {
+	return !slices.ContainsFunc(below(ctx, names...), func(f graphql.CollectedField) bool { return !view.Brief(f.Name) })
+}
+
+// below are the fields that the field under way selects, by the way of names.
+func below(ctx context.Context, names ...string) []graphql.CollectedField {
 	oc := graphql.GetOperationContext(ctx)
 	fields := graphql.CollectFieldsCtx(ctx, nil)
-	for i, name := range names {
-		var below []graphql.CollectedField
-		found := false
+	for _, name := range names {
+		var next []graphql.CollectedField
 		for _, f := range fields {
-			if f.Name != name {
-				continue
-			}
-			found = true
-			if i < len(names)-1 {
-				below = append(below, graphql.CollectFields(oc, f.Selections, []string{f.Definition.Type.Name()})...)
+			if f.Name == name {
+				next = append(next, graphql.CollectFields(oc, f.Selections, []string{f.Definition.Type.Name()})...)
 			}
 		}
-		if !found {
-			return false
-		}
-		fields = below
+		fields = next
 	}
-	return true
+	return fields
 }
 
 // rule is what an argument or a field of the filter breaks, as clients see it.

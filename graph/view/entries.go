@@ -94,6 +94,16 @@ var entryFields = map[string]func([]byte, *row) []byte{
 	"userAgent":  func(b []byte, e *row) []byte { return jsontext.AppendOptional(b, e.UserAgent) },
 }
 
+// Brief reports whether a field of an AuditEntry is one that a brief entry has: see
+// audit.Query.
+func Brief(name string) bool {
+	switch name {
+	case "__typename", "id", "at", "userId", "action", "resource", "argsJson", "saltJid", "decision", "resultCode", "durationMs":
+		return true
+	}
+	return false
+}
+
 // entrySelection is what set selects of an AuditEntry. at leads to it from the element of
 // the list: nothing, or the field that it is in.
 func entrySelection(ctx context.Context, set ast.SelectionSet, at ...string) ([]member[row], error) {

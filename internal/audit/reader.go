@@ -21,6 +21,7 @@ type Query struct {
 	Limit   int   // entries at most, MinLimit to MaxLimit; 0 = none are asked for
 	Offset  int64 // entries to pass over, 0 and up
 	Counted bool  // whether Page.Total is wanted
+	Brief   bool  // whether it is enough to have the fields that Halite's log has: those from Username on are empty then
 }
 
 // Check says which rule a page asked for breaks, or nil, its filter included. Limit is

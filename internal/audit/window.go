@@ -11,6 +11,7 @@ type Window struct {
 	Limit        int  // entries at most, MinLimit to MaxLimit; 0 = none are asked for
 	Oldest       bool // the oldest entries between the bounds instead of the newest
 	Counted      bool // whether Page.Total is wanted
+	Brief        bool // as that of a Query
 }
 
 // Windowed is an answer to a Window. Whichever end the entries are taken from, the newest

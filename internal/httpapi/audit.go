@@ -45,7 +45,7 @@ func sendInvalid(w http.ResponseWriter, bad []fieldError) {
 
 // query is what the parameters ask of the reader.
 func (q auditQuery) query() audit.Query {
-	out := audit.Query{Limit: q.Limit, Offset: q.Offset, Counted: true}
+	out := audit.Query{Limit: q.Limit, Offset: q.Offset, Counted: true, Brief: true}
 	out.Filter = audit.Filter{UserID: q.UserID, Action: q.Action, Since: q.Since, Until: q.Until}
 	if q.Decision != nil {
 		d := audit.Decision(*q.Decision)
