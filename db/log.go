@@ -12,8 +12,8 @@ import (
 
 var _ audit.Reader = (*DB)(nil)
 
-// briefColumns are those of a brief entry. Each that is left out is a tenth of what it costs to
-// read one.
+// briefColumns are those of a brief entry. The others are a fifth of what it costs to read a
+// page.
 const (
 	briefColumns = `id, at, user_id, action, resource, args_json, coalesce(salt_jid, ''), decision, result_code, duration_ms`
 	entryColumns = briefColumns + `, coalesce(username, ''), coalesce(verb, ''), coalesce(reason, ''), coalesce(request_id, ''),
