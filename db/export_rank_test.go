@@ -50,7 +50,7 @@ func (d *DB) Lookup(ctx context.Context, f audit.Filter, lo, hi, offset int64, l
 		return "", nil, err
 	}
 	sel, _ := compile(f)
-	n := neighbours{d, s, sel, lo, hi, false}
+	n := neighbours{d, s, sel, lo, hi, false, false}
 	l, err := n.lookup(ctx, offset, limit, d.bounds.above)
 	if err != nil {
 		return "", nil, err
@@ -67,7 +67,7 @@ func (d *DB) Next(ctx context.Context, f audit.Filter, lo, hi int64, limit int, 
 		return "", nil, err
 	}
 	sel, _ := compile(f)
-	n := neighbours{d, s, sel, lo, hi, false}
+	n := neighbours{d, s, sel, lo, hi, false, false}
 	o := ordered{shapeOf(sel.keys[0].kind, sel.decision), oldest}
 	var users []uuid.UUID
 	var actions []string

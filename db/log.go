@@ -75,7 +75,7 @@ func (d *DB) list(ctx context.Context, q audit.Query) (audit.Page, error) {
 	if err != nil || hi < lo {
 		return page, err
 	}
-	n := neighbours{d, s, sel, lo, hi, q.Brief}
+	n := neighbours{d, s, sel, lo, hi, q.Brief, false}
 	if sel.rest != nil {
 		return n.searchPage(ctx, q, page)
 	}
@@ -130,9 +130,12 @@ func (n neighbours) entriesOf(ctx context.Context, ids []int64) ([]audit.Entry, 
 		return nil, nil
 	}
 	newest, oldest := ids[0], ids[len(ids)-1]
-	from, to, err := n.timesOf(ctx, n.span, oldest, newest)
-	if err != nil {
-		return nil, fmt.Errorf("read entries: %w", err)
+	from, to := n.span.first.at, n.span.last.at
+	var err error
+	if !n.whole {
+		if from, to, err = n.timesOf(ctx, n.span, oldest, newest); err != nil {
+			return nil, fmt.Errorf("read entries: %w", err)
+		}
 	}
 	var rows pgx.Rows
 	if newest-oldest == int64(len(ids))-1 {

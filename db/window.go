@@ -43,7 +43,7 @@ func (d *DB) window(ctx context.Context, w audit.Window, sel selection) (audit.W
 	if err != nil || hi < lo {
 		return out, err
 	}
-	n := neighbours{d, s, sel, lo, hi, w.Brief}
+	n := neighbours{d, s, sel, lo, hi, w.Brief, false}
 	if w.Counted {
 		if out.Total, out.Partial, err = n.total(ctx); err != nil {
 			return out, err
@@ -77,6 +77,7 @@ type neighbours struct {
 	selection
 	lo, hi int64
 	brief  bool // whether brief entries will do
+	whole  bool // whether entries are looked for in every partition: somebody may have put a second row of an id into any
 }
 
 // total counts the entries; partial says that the bound of a search ended it.
