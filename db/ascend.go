@@ -52,7 +52,7 @@ func (d *DB) ascend(ctx context.Context, sel selection, first, last int64, limit
 		if err != nil {
 			return err
 		}
-		n := neighbours{d, s, sel, max(first, s.first.id), min(last, s.last.id), false, true}
+		n := neighbours{DB: d, span: s, selection: sel, lo: max(first, s.first.id), hi: min(last, s.last.id), whole: true}
 		var searchedTo int64
 		entries, _, searchedTo, err = n.window(ctx, audit.Window{Limit: limit, Oldest: true})
 		next, more = searchedTo+1, searchedTo != 0 && len(entries) == 0

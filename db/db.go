@@ -195,24 +195,26 @@ type row interface {
 // each time.
 func (d *DB) each(ctx context.Context, fn func(row) error, query string, args ...any) error {
 	args = append([]any{d.hot}, args...)
+	var rows interface {
+		row
+		Next() bool
+		Err() error
+	}
 	if tx, ok := ctx.Value(txKey{}).(bun.Tx); ok {
-		rows, err := tx.Tx.QueryContext(ctx, query, args...)
+		r, err := tx.Tx.QueryContext(ctx, query, args...) //nolint:rowserrcheck // it is, below
 		if err != nil {
 			return err
 		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
-			if err := fn(rows); err != nil {
-				return err
-			}
+		defer func() { _ = r.Close() }()
+		rows = r
+	} else {
+		r, err := d.pool.Query(ctx, query, args...)
+		if err != nil {
+			return err
 		}
-		return rows.Err()
+		defer r.Close()
+		rows = r
 	}
-	rows, err := d.pool.Query(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	for rows.Next() {
 		if err := fn(rows); err != nil {
 			return err

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -50,7 +49,7 @@ func (d *DB) Lookup(ctx context.Context, f audit.Filter, lo, hi, offset int64, l
 		return "", nil, err
 	}
 	sel, _ := compile(f)
-	n := neighbours{d, s, sel, lo, hi, false, false}
+	n := neighbours{DB: d, span: s, selection: sel, lo: lo, hi: hi}
 	l, err := n.lookup(ctx, offset, limit, d.bounds.above)
 	if err != nil {
 		return "", nil, err
@@ -67,7 +66,7 @@ func (d *DB) Next(ctx context.Context, f audit.Filter, lo, hi int64, limit int, 
 		return "", nil, err
 	}
 	sel, _ := compile(f)
-	n := neighbours{d, s, sel, lo, hi, false, false}
+	n := neighbours{DB: d, span: s, selection: sel, lo: lo, hi: hi}
 	o := ordered{shapeOf(sel.keys[0].kind, sel.decision), oldest}
 	var users []uuid.UUID
 	var actions []string
@@ -78,15 +77,11 @@ func (d *DB) Next(ctx context.Context, f audit.Filter, lo, hi int64, limit int, 
 	if err != nil {
 		return "", nil, err
 	}
-	los, his := make([]int64, len(within)), make([]int64, len(within))
-	for i, r := range within {
-		los[i], his[i] = r.lo, r.hi
-	}
-	err = n.naming(ctx, []idRange{{slices.Min(los), slices.Max(his)}}, func(in [][]string) error {
+	err = n.naming(ctx, []idRange{within.all()}, func(in [][]string) error {
 		sql = o.idsSQL(in[0])
 		return nil
 	})
-	return sql, []any{users, actions, los, his, limit}, err
+	return sql, []any{users, actions, within.los, within.his, limit}, err
 }
 
 // SetBounds sets the bound of a search, of what is passed over at most before a page of

@@ -48,7 +48,7 @@ func (d *DB) facets(ctx context.Context, f audit.Filter, sel selection, by audit
 	if err != nil || hi < lo {
 		return out, err
 	}
-	n := neighbours{d, s, sel, lo, hi, true, false}
+	n := neighbours{DB: d, span: s, selection: sel, lo: lo, hi: hi}
 	counts, known, err := n.knownFacets(ctx, f, by)
 	if err == nil && !known {
 		counts, out.SearchedTo, err = n.searchFacets(ctx, by)

@@ -75,7 +75,7 @@ func (d *DB) list(ctx context.Context, q audit.Query) (audit.Page, error) {
 	if err != nil || hi < lo {
 		return page, err
 	}
-	n := neighbours{d, s, sel, lo, hi, q.Brief, false}
+	n := neighbours{DB: d, span: s, selection: sel, lo: lo, hi: hi, brief: q.Brief}
 	if sel.rest != nil {
 		return n.searchPage(ctx, q, page)
 	}

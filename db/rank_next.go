@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -98,15 +97,9 @@ func (n neighbours) idsOf(
 	if err != nil {
 		return nil, err
 	}
-	all := idRange{math.MaxInt64, 0}
-	los, his := make([]int64, len(within)), make([]int64, len(within))
-	for i, r := range within {
-		los[i], his[i] = r.lo, r.hi
-		all = idRange{min(all.lo, r.lo), max(all.hi, r.hi)}
-	}
 	o := ordered{shapeOf(kind, n.decision), oldest}
-	err = n.naming(ctx, []idRange{all}, func(in [][]string) error {
-		rows, err := n.pool.Query(ctx, o.idsSQL(in[0]), n.hot, users, actions, los, his, limit)
+	err = n.naming(ctx, []idRange{within.all()}, func(in [][]string) error {
+		rows, err := n.pool.Query(ctx, o.idsSQL(in[0]), n.hot, users, actions, within.los, within.his, limit)
 		if err == nil {
 			ids, err = pgx.CollectRows(rows, pgx.RowTo[[]int64])
 		}
@@ -118,18 +111,28 @@ func (n neighbours) idsOf(
 	return ids, nil
 }
 
+// idRanges are ranges of ids, from los to his: one at least.
+type idRanges struct{ los, his []int64 }
+
+// all is the range from the first of them to the last.
+func (r idRanges) all() idRange { return idRange{slices.Min(r.los), slices.Max(r.his)} }
+
 // near is for each key of a kind where the newest entries of it lie among the ids from lo to
 // hi, limit at most, or the oldest ones, as far as the rank index tells: few others are there.
 func (n neighbours) near(
 	ctx context.Context, kind rankKind, users []uuid.UUID, actions []string, lo, hi int64, limit int, oldest bool,
-) ([]idRange, error) {
+) (within idRanges, err error) {
 	rows, err := n.pool.Query(ctx, nearSQL[ordered{shapeOf(kind, n.decision), oldest}], n.hot, users, actions, lo, hi, limit)
 	if err != nil {
-		return nil, fmt.Errorf("find the next entries: %w", err)
+		return within, fmt.Errorf("find the next entries: %w", err)
 	}
-	within, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r idRange, err error) { return r, row.Scan(&r.lo, &r.hi) })
+	var first, last int64
+	_, err = pgx.ForEachRow(rows, []any{&first, &last}, func() error {
+		within.los, within.his = append(within.los, first), append(within.his, last)
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("find the next entries: %w", err)
+		return within, fmt.Errorf("find the next entries: %w", err)
 	}
 	return within, nil
 }

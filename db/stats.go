@@ -47,7 +47,7 @@ func (d *DB) stats(ctx context.Context, f audit.Filter, sel selection, step audi
 	if err != nil || hi < lo {
 		return out, err
 	}
-	n := neighbours{d, s, sel, lo, hi, true, false}
+	n := neighbours{DB: d, span: s, selection: sel, lo: lo, hi: hi}
 	times, err := n.times(ctx)
 	if err != nil {
 		return out, err

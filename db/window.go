@@ -43,7 +43,7 @@ func (d *DB) window(ctx context.Context, w audit.Window, sel selection) (audit.W
 	if err != nil || hi < lo {
 		return out, err
 	}
-	n := neighbours{d, s, sel, lo, hi, w.Brief, false}
+	n := neighbours{DB: d, span: s, selection: sel, lo: lo, hi: hi, brief: w.Brief}
 	if w.Counted {
 		if out.Total, out.Partial, err = n.total(ctx); err != nil {
 			return out, err
