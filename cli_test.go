@@ -290,10 +290,10 @@ func TestGenerateAtTheCommandLine(t *testing.T) {
 		{"", []string{"generate", "--rows=0"}, 2, "--rows must be 1 or more"},
 		{"", []string{"generate", "--rows=1", "--months=0"}, 2, "--months must be from 1 to 1200"},
 		{"", []string{"generate", "--rows=2500", "--months=2"}, 0, "made up 2500 rows, "},
-		{"", []string{"rank", "rebuild"}, 0, "the rank index covers 2048 rows, "},
+		{"", []string{"rank", "rebuild"}, 0, "the rank index covers 2304 rows, "},
 		{"long enough", []string{"user", "add", "Alice", "--role", "viewer", "--password-stdin"}, 0, "user Alice added"},
 		{"", []string{"generate", "--rows=1"}, 1, "the log holds rows that were not made up"},
-		{"", []string{"rank", "rebuild"}, 0, "the rank index covers 2048 rows, "},
+		{"", []string{"rank", "rebuild"}, 0, "the rank index covers 2304 rows, "},
 	} {
 		code, out, said := runHere(t, s.stdin, append(s.args, "--database-url="+url, "--cookie-secret="+testSecret)...)
 		if code != s.code || !strings.Contains(out+said, s.says) {
@@ -301,7 +301,7 @@ func TestGenerateAtTheCommandLine(t *testing.T) {
 		}
 	}
 	var blocks, last int64
-	if err := c.QueryRow(t.Context(), "SELECT count(*), max(id) FROM audit_rank WHERE kind = 0").Scan(&blocks, &last); err != nil || blocks != 2 || last != 2048 {
+	if err := c.QueryRow(t.Context(), "SELECT count(*), max(id) FROM audit_rank WHERE kind = 0").Scan(&blocks, &last); err != nil || blocks != 9 || last != 2304 {
 		t.Errorf("%d blocks of the log up to %d, error %v", blocks, last, err)
 	}
 }

@@ -54,12 +54,12 @@ func (d *DB) Lookup(ctx context.Context, f audit.Filter, lo, hi, offset int64, l
 	if err != nil {
 		return "", nil, err
 	}
-	err = n.naming(ctx, []idRange{l.below, l.above, l.page}, func(in [][]string) error { sql = l.sql(in); return nil })
+	err = n.naming(ctx, []idRange{l.below, l.above, l.page}, func(in [][]string) error { sql = l.sql(in, true); return nil })
 	return sql, l.args(), err
 }
 
-// Next is the statement that finds the newest or the oldest entries of the keys of a filter, which
-// are of one kind, among the ids from lo to hi, with its parameters.
+// Next is the statement that reads the newest or the oldest entries of the key of a filter among the ids
+// from lo to hi, with its parameters. For several keys, which are of one kind, it finds their ids.
 func (d *DB) Next(ctx context.Context, f audit.Filter, lo, hi int64, limit int, oldest bool) (sql string, args []any, err error) {
 	s, err := d.span(ctx)
 	if err != nil {
@@ -77,11 +77,18 @@ func (d *DB) Next(ctx context.Context, f audit.Filter, lo, hi int64, limit int, 
 	if err != nil {
 		return "", nil, err
 	}
+	args = []any{users, actions, within.los, within.his, limit}
+	one := len(sel.keys) == 1
+	if one {
+		args = []any{users[0], actions[0], within.los[0], within.his[0], limit}
+	}
 	err = n.naming(ctx, []idRange{within.all()}, func(in [][]string) error {
-		sql = o.idsSQL(in[0])
+		if sql = o.idsSQL(in[0]); one {
+			sql = o.entriesSQL(in[0], false)
+		}
 		return nil
 	})
-	return sql, []any{users, actions, within.los, within.his, limit}, err
+	return sql, args, err
 }
 
 // SetBounds sets the bound of a search, of what is passed over at most before a page of

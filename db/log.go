@@ -83,7 +83,7 @@ func (d *DB) list(ctx context.Context, q audit.Query) (audit.Page, error) {
 	if q.Counted || q.Offset > 0 {
 		l, err = n.page(ctx, q.Offset, max(q.Limit, 0))
 	} else if q.Limit > 0 { // without counting
-		l.ids, err = n.next(ctx, lo, hi, q.Limit, false)
+		l.entries, err = n.nextEntries(ctx, lo, hi, q.Limit, false)
 	}
 	if err != nil {
 		return page, err
@@ -91,13 +91,13 @@ func (d *DB) list(ctx context.Context, q audit.Query) (audit.Page, error) {
 	if q.Counted {
 		page.Total = l.total
 	}
-	if len(l.ids) > 0 {
-		page.Entries, err = n.entriesOf(ctx, l.ids)
+	if len(l.entries) > 0 {
+		page.Entries = l.entries
 	}
-	return page, err
+	return page, nil
 }
 
-// page counts the entries, and finds those at an offset, the newest first. The selection
+// page counts the entries, and reads those at an offset, the newest first. The selection
 // has no rest.
 func (n neighbours) page(ctx context.Context, offset int64, limit int) (l located, err error) {
 	switch {
@@ -109,9 +109,9 @@ func (n neighbours) page(ctx context.Context, offset int64, limit int) (l locate
 	l.total = n.hi - n.lo + 1
 	if offset < l.total {
 		newest := n.hi - offset
-		l.ids = countDown(newest, max(n.lo, newest-int64(limit)+1))
+		l.entries, err = n.entriesOf(ctx, countDown(newest, max(n.lo, newest-int64(limit)+1)))
 	}
-	return l, nil
+	return l, err
 }
 
 // reader waits for a slot among the readers of the log. release gives it back.
@@ -182,13 +182,18 @@ func (d *DB) Get(ctx context.Context, id int64) (audit.Entry, error) {
 	return e, nil
 }
 
-// scanEntries reads about n entries, and closes rows.
-func scanEntries(rows pgx.Rows, n int, brief bool) ([]audit.Entry, error) {
+// scanEntries reads about n entries, and closes rows. In each row stands beside them what goes
+// to first; a row without an entry has nothing else.
+func scanEntries(rows pgx.Rows, n int, brief bool, first ...any) ([]audit.Entry, error) {
 	defer rows.Close()
 	out := make([]audit.Entry, 0, n)
 	var e audit.Entry
-	dest := destOf(&e, brief)
+	dest := append(first, destOf(&e, brief)...)
 	for rows.Next() {
+		if rows.RawValues()[len(first)] == nil {
+			clear(dest[len(first):]) // pgx leaves out what goes nowhere
+			return nil, rows.Scan(dest...)
+		}
 		e = audit.Entry{}
 		if err := rows.Scan(dest...); err != nil {
 			return nil, err

@@ -24,7 +24,7 @@ type months struct {
 
 // maxNamed is how many partitions a statement names at most. What lies in more is read
 // from the log, so that there are not too many statements to prepare.
-const maxNamed = 8
+const maxNamed = 16
 
 // monthsOf returns what is known of the partitions for a reader of s. If one of them is not
 // as it was made, or may not be read by its name, none is named until the next month.

@@ -23,7 +23,7 @@ import (
 // rebuild may start them elsewhere.
 
 // blockSize is how many entries of a key make a block. See docs/adr/0010.
-const blockSize = 1024
+const blockSize = 256
 
 // rankKind says what a key consists of.
 type rankKind int

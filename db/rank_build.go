@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	rankBatch  = 64 * blockSize // entries that are read at once while catching up
-	rankMemory = 200_000        // keys whose counts are kept between batches, at most
+	rankBatch  = 65_536  // entries that are read at once while catching up
+	rankMemory = 200_000 // keys whose counts are kept between batches, at most
 )
 
 // rankBuilder writes the rank index behind the log, a batch of entries at a time. The

@@ -8,15 +8,15 @@ import (
 	"halite/internal/audit"
 )
 
-// located is what the rank index says about a page.
+// located is a page.
 type located struct {
-	total int64   // entries that the filter selects
-	ids   []int64 // of the page's entries, newest first
+	total   int64         // entries that the filter selects
+	entries []audit.Entry // of the page, newest first
 }
 
-// locate counts the entries of the selection's key, which has no rest, and finds those of the
-// page. It reads indexes alone: less than a block of entries at either edge, and less than
-// three blocks and a page around the page.
+// locate counts the entries of the selection's key, which has no rest, and reads those of the
+// page. Before these it reads indexes alone: less than a block of entries at either edge, and less
+// than three blocks and a page around the page.
 //
 // It is two statements: one on the rank index, which tells where to look, and one that looks
 // there. That names the partitions, since PostgreSQL spends most of a lookup on opening the
@@ -30,8 +30,9 @@ func (n neighbours) locate(ctx context.Context, offset int64, limit int) (l loca
 			return l, fmt.Errorf("locate entries: %w", err)
 		}
 		var above int64
-		err = n.naming(ctx, []idRange{k.below, k.above, k.page}, func(in [][]string) error {
-			return n.pool.QueryRow(ctx, k.sql(in), append([]any{n.hot}, k.args()...)...).Scan(&l.total, &above, &l.ids)
+		err = n.naming(ctx, []idRange{k.below, k.above, k.page}, func(in [][]string) (err error) {
+			l, above, err = n.readLocated(ctx, k, in)
+			return err
 		})
 		if err != nil {
 			return l, fmt.Errorf("locate entries: %w", err)
@@ -44,6 +45,17 @@ func (n neighbours) locate(ctx context.Context, offset int64, limit int) (l loca
 		return l, nil
 	}
 	return l, fmt.Errorf("locate entries: %w", errDropped)
+}
+
+// readLocated runs the second statement. above is how many entries it has counted above the
+// last block.
+func (n neighbours) readLocated(ctx context.Context, k lookup, in [][]string) (l located, above int64, err error) {
+	rows, err := n.pool.Query(ctx, k.sql(in, n.brief), append([]any{n.hot}, k.args()...)...)
+	if err != nil {
+		return l, 0, err
+	}
+	l.entries, err = scanEntries(rows, k.limit, n.brief, &l.total, &above)
+	return l, above, err
 }
 
 // locateTries is how often a lookup is tried, if the index is behind and while it is built anew.
@@ -150,9 +162,9 @@ SELECT coalesce((SELECT id - allowed - denied FROM audit_rank WHERE $log ORDER B
 	return out
 }
 
-// sql is the statement that counts what is below, and above, and finds the page, each in
-// tables of its own.
-func (l lookup) sql(in [][]string) string {
+// sql is the statement that counts what is below, and above, and reads the page, each in
+// tables of its own. Both counts stand in each row, and in the one row of an empty page.
+func (l lookup) sql(in [][]string, brief bool) string {
 	count := func(in []string, lo, hi string) string {
 		out := []string{"0"}
 		for _, table := range in {
@@ -160,21 +172,23 @@ func (l lookup) sql(in [][]string) string {
 		}
 		return strings.Join(out, " + ")
 	}
-	below, above, page := in[0], in[1], in[2]
-	ids := []string{"SELECT 0::bigint AS id WHERE false"}
-	for _, table := range page {
-		ids = append(ids, l.ids(table, "DESC", "$1", "$2", "$7", "$8"))
+	ids, entries := l.pageSQL(in[2], "DESC", "$7", "$8", brief)
+	above := count(in[1], "$5", "$6")
+	if l.page == l.above { // there are no blocks in the range: what is counted is where the page is
+		above = "(SELECT count(*) FROM ids)"
 	}
-	return strings.NewReplacer("$above", count(above, "$5", "$6"), "$below", count(below, "$3", "$4"),
-		"$ids", strings.Join(ids[min(len(page), 1):], " UNION ALL ")).Replace(`
+	return strings.NewReplacer("$above", above, "$below", count(in[0], "$3", "$4"), "$ids", ids, "$entries", entries).Replace(`
 WITH types AS ( -- of what is given and may not be used
 	SELECT $1::uuid, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint
+), ids AS (
+	$ids
 ), above AS MATERIALIZED (
 	SELECT $above AS n
+), page AS MATERIALIZED (
+	SELECT id, part FROM ids
+	ORDER BY id DESC OFFSET greatest($9::bigint - CASE WHEN $10::boolean THEN (SELECT n FROM above) ELSE 0 END, 0) LIMIT $11
 )
-SELECT $below + n, n, array(
-	SELECT id FROM ($ids) AS e ORDER BY id DESC OFFSET greatest($9::bigint - CASE WHEN $10::boolean THEN n ELSE 0 END, 0) LIMIT $11
-) FROM above`)
+SELECT $below + n, n, e.* FROM above LEFT JOIN ($entries) AS e ON true ORDER BY e.id DESC`)
 }
 
 // args are the parameters of sql: the user, the action, the three ranges of ids, how many
@@ -209,12 +223,27 @@ func (s shape) counts(table, user, action, lo, hi string) string {
 }
 
 // ids is a query: the ids of the entries from lo to hi in the log or a partition of it, for
-// each decision in an order, ASC or DESC.
-func (s shape) ids(table, order, user, action, lo, hi string) string {
+// each decision in an order, ASC or DESC. Beside each stands part.
+func (s shape) ids(table string, part int, order, user, action, lo, hi string) string {
 	var out []string
 	for _, d := range s.decisions() {
-		out = append(out, fmt.Sprintf("(SELECT id FROM %s WHERE %sdecision = '%s' AND id >= %s AND id <= %s ORDER BY id %s)",
-			table, s.kind.entries(user, action), d, lo, hi, order))
+		out = append(out, fmt.Sprintf("(SELECT id, %d AS part FROM %s WHERE %sdecision = '%s' AND id >= %s AND id <= %s ORDER BY id %s)",
+			part, table, s.kind.entries(user, action), d, lo, hi, order))
 	}
 	return strings.Join(out, " UNION ALL ")
+}
+
+// pageSQL is two queries on some tables: the ids from lo to hi of the key $1 and $2, each with the table
+// that it is in; and of those that a query named page has left of them the entries. Each is
+// looked for in its own table alone.
+func (s shape) pageSQL(tables []string, order, lo, hi string, brief bool) (ids, entries string) {
+	if len(tables) == 0 {
+		return "SELECT 0::bigint AS id, 0 AS part WHERE false", "SELECT " + columnsOf(brief) + " FROM audit_log WHERE false"
+	}
+	var from, of []string
+	for part, table := range tables {
+		from = append(from, s.ids(table, part, order, "$1", "$2", lo, hi))
+		of = append(of, fmt.Sprintf("SELECT %s FROM %s WHERE id = ANY (array(SELECT id FROM page WHERE part = %d))", columnsOf(brief), table, part))
+	}
+	return strings.Join(from, " UNION ALL "), strings.Join(of, " UNION ALL ")
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"halite/internal/audit"
 )
 
 // next finds the newest entries of the keys, limit at most, among the ids from lo to hi, or
@@ -27,12 +29,51 @@ func (n neighbours) next(ctx context.Context, lo, hi int64, limit int, oldest bo
 		return countDown(hi, lo), nil
 	}
 	m, err := n.union(ctx, lo, hi, limit, oldest)
-	if over := len(m.ids) - limit; over > 0 && oldest {
-		m.ids = m.ids[over:]
-	} else if over > 0 {
-		m.ids = m.ids[:limit]
+	ids, _ := nearest(m.ids, limit, oldest)
+	return ids, err
+}
+
+// nearest are the first of what comes newest first, limit at most, or the last if the oldest are
+// asked for; over says that there were more.
+func nearest[T any](all []T, limit int, oldest bool) (out []T, over bool) {
+	switch {
+	case len(all) <= limit:
+		return all, false
+	case oldest:
+		return all[len(all)-limit:], true
 	}
-	return m.ids, err
+	return all[:limit], true
+}
+
+// nextEntries reads the entries that next finds: with the same statement if there is one key.
+func (n neighbours) nextEntries(ctx context.Context, lo, hi int64, limit int, oldest bool) (entries []audit.Entry, err error) {
+	if n.wholeLog() || len(n.keys) > 1 {
+		ids, err := n.next(ctx, lo, hi, limit, oldest)
+		if err != nil {
+			return nil, err
+		}
+		return n.entriesOf(ctx, ids)
+	}
+	if hi < lo {
+		return nil, nil
+	}
+	k := n.keys[0]
+	near, err := n.near(ctx, k.kind, []uuid.UUID{k.user}, []string{k.action}, lo, hi, limit, oldest)
+	if err != nil {
+		return nil, err
+	}
+	o := ordered{shapeOf(k.kind, n.decision), oldest}
+	err = n.naming(ctx, []idRange{near.all()}, func(in [][]string) error {
+		rows, err := n.pool.Query(ctx, o.entriesSQL(in[0], n.brief), n.hot, k.user, k.action, near.los[0], near.his[0], limit)
+		if err == nil {
+			entries, err = scanEntries(rows, limit, n.brief)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the next entries: %w", err)
+	}
+	return entries, nil
 }
 
 // countDown returns the ids from hi to lo.
@@ -189,8 +230,21 @@ ORDER BY k.i`)
 func (o ordered) idsSQL(tables []string) string {
 	var ids []string
 	for _, table := range tables {
-		ids = append(ids, o.ids(table, o.order(), "k.user_id", "k.action", "k.lo", "k.hi"))
+		ids = append(ids, o.ids(table, 0, o.order(), "k.user_id", "k.action", "k.lo", "k.hi"))
 	}
 	return "SELECT array(SELECT id FROM (" + strings.Join(ids, " UNION ALL ") + ") AS e ORDER BY id " + o.order() + ` LIMIT $5::int)
 FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY AS k (user_id, action, lo, hi, i) ORDER BY k.i`
+}
+
+// entriesSQL is the statement of nextEntries for entries in some tables. Its parameters are the user,
+// the action, the first and the last id, and the limit.
+func (o ordered) entriesSQL(tables []string, brief bool) string {
+	ids, entries := o.pageSQL(tables, o.order(), "$3", "$4", brief)
+	return strings.NewReplacer("$ids", ids, "$order", o.order(), "$entries", entries).Replace(`
+WITH types AS ( -- of what is given and may not be used
+	SELECT $1::uuid, $2::text, $3::bigint, $4::bigint
+), page AS MATERIALIZED (
+	SELECT id, part FROM ($ids) AS e ORDER BY id $order LIMIT $5
+)
+SELECT * FROM ($entries) AS e ORDER BY id DESC`)
 }

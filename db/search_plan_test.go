@@ -93,7 +93,7 @@ func TestSearchPlans(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := entriesRead(t, texts(t, c, explained+sql, args...)); n > 5*(3*block+51) || n == 0 {
+			if n := entriesRead(t, texts(t, c, explained+sql, args...), 0); n > 5*(3*block+51) || n == 0 {
 				t.Errorf("%d entries read of several keys", n)
 			}
 		}

@@ -38,5 +38,10 @@ func (n neighbours) unionPage(ctx context.Context, offset int64, limit int) (l l
 		}
 	}
 	ids, err := n.next(ctx, n.lo, high, int(skip)+limit, false)
-	return located{total: total, ids: ids[min(int(skip), len(ids)):]}, err
+	if err != nil {
+		return l, err
+	}
+	l.total = total
+	l.entries, err = n.entriesOf(ctx, ids[min(int(skip), len(ids)):])
+	return l, err
 }

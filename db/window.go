@@ -101,9 +101,14 @@ func (n neighbours) window(ctx context.Context, w audit.Window) (entries []audit
 		lo = min(w.Above, n.hi) + 1
 	}
 	var ids []int64
-	if n.rest == nil {
+	switch {
+	case n.rest == nil && len(n.keys) == 1 && !n.whole:
+		entries, err = n.nextEntries(ctx, lo, hi, w.Limit+1, w.Oldest)
+		entries, more = nearest(entries, w.Limit, w.Oldest)
+		return entries, more, 0, err
+	case n.rest == nil:
 		ids, err = n.next(ctx, lo, hi, w.Limit+1, w.Oldest)
-	} else {
+	default:
 		var found found
 		found, err = n.search(ctx, lo, hi, w.Oldest, w.Limit+1)
 		if ids = found.ids(w.Oldest); len(ids) <= w.Limit {
@@ -113,14 +118,9 @@ func (n neighbours) window(ctx context.Context, w audit.Window) (entries []audit
 	if err != nil {
 		return nil, false, 0, err
 	}
-	over := len(ids) - w.Limit
-	if over > 0 && w.Oldest {
-		ids = ids[over:]
-	} else if over > 0 {
-		ids = ids[:w.Limit]
-	}
+	ids, more = nearest(ids, w.Limit, w.Oldest)
 	entries, err = n.entriesOf(ctx, ids)
-	return entries, over > 0 || searchedTo != 0, searchedTo, err
+	return entries, more || searchedTo != 0, searchedTo, err
 }
 
 // beyond reports whether there are entries on the other side of a bound, which is one of

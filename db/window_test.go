@@ -236,7 +236,7 @@ func TestWindowPlans(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						read := entriesRead(t, texts(t, c, explained+sql, args...))
+						read := entriesRead(t, texts(t, c, explained+sql, args...), limit)
 						if most = max(most, read); read > 3*block+limit {
 							t.Errorf("user %d, action %d, decision %q, ids %d, oldest %t: %d entries read", user, action, decision, r, oldest, read)
 						}
