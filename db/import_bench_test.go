@@ -18,7 +18,10 @@ import (
 	"halite/internal/synthetic"
 )
 
-var importRows = flag.Int("import.rows", 200_000, "rows of BenchmarkImport")
+var (
+	importRows   = flag.Int("import.rows", 200_000, "rows of BenchmarkImport")
+	importRounds = flag.Int("import.rounds", 5, "its rounds, by turns with COPY")
+)
 
 // BenchmarkImport compares an import of NDJSON with what PostgreSQL takes at least: COPY
 // of the very same rows, as one file and one statement, into the same table of another
@@ -26,14 +29,13 @@ var importRows = flag.Int("import.rows", 200_000, "rows of BenchmarkImport")
 //
 //	go test -run '^$' -bench Import -benchtime 1x -timeout 60m ./db
 func BenchmarkImport(b *testing.B) {
-	const rounds = 5
 	dir := b.TempDir()
 	source := filepath.Join(dir, "source.ndjson")
 	writeSource(b, source, *importRows)
 	for b.Loop() {
 		fmt.Printf("\n%d rows\n%10s %10s %10s %10s %8s\n", *importRows, "read s", "write s", "tidy s", "COPY s", "ratio")
 		var ratios []float64
-		for range rounds {
+		for range *importRounds {
 			u := pgtest.URL(b)
 			read, write, tidy := importOnce(b, u, source)
 			raw := copyOnce(b, u, pgtest.URL(b), filepath.Join(dir, "rows.copy"))
@@ -41,7 +43,7 @@ func BenchmarkImport(b *testing.B) {
 			fmt.Printf("%10.1f %10.1f %10.1f %10.1f %8.2f\n", read, write, tidy, raw, (read+write)/raw)
 		}
 		slices.Sort(ratios)
-		fmt.Printf("median ratio %.2f\n", ratios[rounds/2])
+		fmt.Printf("median ratio %.2f\n", ratios[len(ratios)/2])
 	}
 }
 
