@@ -55,7 +55,11 @@ func (d *DB) Lookup(ctx context.Context, f audit.Filter, lo, hi, offset int64, l
 		return "", nil, err
 	}
 	err = n.naming(ctx, []idRange{l.below, l.above, l.page}, func(in [][]string) error { sql = l.sql(in, true); return nil })
-	return sql, l.args(), err
+	if err != nil {
+		return "", nil, err
+	}
+	from, to, err := n.timesOf(ctx, s, l.page.lo, l.page.hi)
+	return sql, l.args(from, to), err
 }
 
 // Next is the statement that reads the newest or the oldest entries of the key of a filter among the ids
@@ -80,7 +84,11 @@ func (d *DB) Next(ctx context.Context, f audit.Filter, lo, hi int64, limit int, 
 	args = []any{users, actions, within.los, within.his, limit}
 	one := len(sel.keys) == 1
 	if one {
-		args = []any{users[0], actions[0], within.los[0], within.his[0], limit}
+		from, to, err := n.timesOf(ctx, s, lo, hi)
+		if err != nil {
+			return "", nil, err
+		}
+		args = []any{users[0], actions[0], within.los[0], within.his[0], limit, from, to}
 	}
 	err = n.naming(ctx, []idRange{within.all()}, func(in [][]string) error {
 		if sql = o.idsSQL(in[0]); one {

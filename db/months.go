@@ -121,14 +121,15 @@ func (n neighbours) naming(ctx context.Context, ranges []idRange, read func(in [
 }
 
 // timesOf returns between which times the entries of s from lo to hi are, as far as that is
-// known: a statement that names them looks into no other partitions.
+// known: a statement that names them looks into no other partitions. If there are none it is
+// those of s.
 func (d *DB) timesOf(ctx context.Context, s span, lo, hi int64) (from, to time.Time, err error) {
 	m, err := d.monthsOf(ctx, s)
 	if err != nil {
 		return from, to, err
 	}
 	begin, end := m.behind(lo)-1, m.behind(hi)-1
-	if begin < 0 {
+	if begin < 0 || hi < lo {
 		return s.first.at, s.last.at, nil
 	}
 	return m.all[begin].at, m.all[end].at.AddDate(0, 1, 0).Add(-time.Microsecond), nil

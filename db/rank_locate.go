@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"halite/internal/audit"
 )
@@ -50,7 +51,11 @@ func (n neighbours) locate(ctx context.Context, offset int64, limit int) (l loca
 // readLocated runs the second statement. above is how many entries it has counted above the
 // last block.
 func (n neighbours) readLocated(ctx context.Context, k lookup, in [][]string) (l located, above int64, err error) {
-	rows, err := n.pool.Query(ctx, k.sql(in, n.brief), append([]any{n.hot}, k.args()...)...)
+	from, to, err := n.timesOf(ctx, n.span, k.page.lo, k.page.hi)
+	if err != nil {
+		return l, 0, err
+	}
+	rows, err := n.pool.Query(ctx, k.sql(in, n.brief), append([]any{n.hot}, k.args(from, to)...)...)
 	if err != nil {
 		return l, 0, err
 	}
@@ -172,14 +177,14 @@ func (l lookup) sql(in [][]string, brief bool) string {
 		}
 		return strings.Join(out, " + ")
 	}
-	ids, entries := l.pageSQL(in[2], "DESC", "$7", "$8", brief)
+	ids, entries := l.pageSQL(in[2], "DESC", "$7", "$8", "$12", "$13", brief)
 	above := count(in[1], "$5", "$6")
 	if l.page == l.above { // there are no blocks in the range: what is counted is where the page is
 		above = "(SELECT count(*) FROM ids)"
 	}
 	return strings.NewReplacer("$above", above, "$below", count(in[0], "$3", "$4"), "$ids", ids, "$entries", entries).Replace(`
 WITH types AS ( -- of what is given and may not be used
-	SELECT $1::uuid, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint
+	SELECT $1::uuid, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint, $12::timestamptz, $13::timestamptz
 ), ids AS (
 	$ids
 ), above AS MATERIALIZED (
@@ -192,9 +197,12 @@ SELECT $below + n, n, e.* FROM above LEFT JOIN ($entries) AS e ON true ORDER BY 
 }
 
 // args are the parameters of sql: the user, the action, the three ranges of ids, how many
-// entries of the page's range to pass over, whether so many fewer as are above, and the limit.
-func (l lookup) args() []any {
-	return []any{l.key.user, l.key.action, l.below.lo, l.below.hi, l.above.lo, l.above.hi, l.page.lo, l.page.hi, l.skip, l.started, l.limit}
+// entries of the page's range to pass over, whether so many fewer as are above, the limit, and
+// between which times the entries of that range are.
+func (l lookup) args(from, to time.Time) []any {
+	return []any{
+		l.key.user, l.key.action, l.below.lo, l.below.hi, l.above.lo, l.above.hi, l.page.lo, l.page.hi, l.skip, l.started, l.limit, from, to,
+	}
 }
 
 // decisions are those that a shape selects: entries of either are kept apart in the
@@ -235,15 +243,16 @@ func (s shape) ids(table string, part int, order, user, action, lo, hi string) s
 
 // pageSQL is two queries on some tables: the ids from lo to hi of the key $1 and $2, each with the table
 // that it is in; and of those that a query named page has left of them the entries. Each is
-// looked for in its own table alone.
-func (s shape) pageSQL(tables []string, order, lo, hi string, brief bool) (ids, entries string) {
+// looked for in its own table alone; in the log, in the partitions of the times between from and to.
+func (s shape) pageSQL(tables []string, order, lo, hi, from, to string, brief bool) (ids, entries string) {
 	if len(tables) == 0 {
 		return "SELECT 0::bigint AS id, 0 AS part WHERE false", "SELECT " + columnsOf(brief) + " FROM audit_log WHERE false"
 	}
-	var from, of []string
+	var found, read []string
 	for part, table := range tables {
-		from = append(from, s.ids(table, part, order, "$1", "$2", lo, hi))
-		of = append(of, fmt.Sprintf("SELECT %s FROM %s WHERE id = ANY (array(SELECT id FROM page WHERE part = %d))", columnsOf(brief), table, part))
+		found = append(found, s.ids(table, part, order, "$1", "$2", lo, hi))
+		read = append(read, fmt.Sprintf("SELECT %s FROM %s WHERE id = ANY (array(SELECT id FROM page WHERE part = %d)) AND at >= %s AND at <= %s",
+			columnsOf(brief), table, part, from, to))
 	}
-	return strings.Join(from, " UNION ALL "), strings.Join(of, " UNION ALL ")
+	return strings.Join(found, " UNION ALL "), strings.Join(read, " UNION ALL ")
 }

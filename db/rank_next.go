@@ -64,7 +64,11 @@ func (n neighbours) nextEntries(ctx context.Context, lo, hi int64, limit int, ol
 	}
 	o := ordered{shapeOf(k.kind, n.decision), oldest}
 	err = n.naming(ctx, []idRange{near.all()}, func(in [][]string) error {
-		rows, err := n.pool.Query(ctx, o.entriesSQL(in[0], n.brief), n.hot, k.user, k.action, near.los[0], near.his[0], limit)
+		from, to, err := n.timesOf(ctx, n.span, near.los[0], near.his[0])
+		if err != nil {
+			return err
+		}
+		rows, err := n.pool.Query(ctx, o.entriesSQL(in[0], n.brief), n.hot, k.user, k.action, near.los[0], near.his[0], limit, from, to)
 		if err == nil {
 			entries, err = scanEntries(rows, limit, n.brief)
 		}
@@ -237,12 +241,12 @@ FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY 
 }
 
 // entriesSQL is the statement of nextEntries for entries in some tables. Its parameters are the user,
-// the action, the first and the last id, and the limit.
+// the action, the first and the last id, the limit, and between which times the entries are.
 func (o ordered) entriesSQL(tables []string, brief bool) string {
-	ids, entries := o.pageSQL(tables, o.order(), "$3", "$4", brief)
+	ids, entries := o.pageSQL(tables, o.order(), "$3", "$4", "$6", "$7", brief)
 	return strings.NewReplacer("$ids", ids, "$order", o.order(), "$entries", entries).Replace(`
 WITH types AS ( -- of what is given and may not be used
-	SELECT $1::uuid, $2::text, $3::bigint, $4::bigint
+	SELECT $1::uuid, $2::text, $3::bigint, $4::bigint, $6::timestamptz, $7::timestamptz
 ), page AS MATERIALIZED (
 	SELECT id, part FROM ($ids) AS e ORDER BY id $order LIMIT $5
 )
