@@ -42,6 +42,10 @@ func (n neighbours) unionPage(ctx context.Context, offset int64, limit int) (l l
 		return l, err
 	}
 	l.total = total
-	l.entries, err = n.entriesOf(ctx, ids[min(int(skip), len(ids)):])
-	return l, err
+	if l.entries, err = n.entriesOf(ctx, ids[min(int(skip), len(ids)):]); err != nil {
+		return l, err
+	}
+	// The counts are several statements, of which some may have seen an older log than the
+	// others. What the page names may be in partitions that are kept.
+	return l, n.checkKept(ctx, n.span)
 }
