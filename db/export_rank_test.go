@@ -12,6 +12,9 @@ import (
 // RankBlockSize is the size of blocks that the program builds.
 const RankBlockSize = blockSize
 
+// ServingSetup is what a connection that serves requests is told at first.
+var ServingSetup = servingSetup("")
+
 // Querier is what a builder of the rank index works on.
 type Querier = querier
 

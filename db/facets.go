@@ -166,8 +166,8 @@ func (d *DB) nameUsers(ctx context.Context, values []audit.FacetValue) error {
 		users[i] = v.User
 	}
 	rows, err := d.pool.Query(ctx, `SELECT coalesce((SELECT username FROM (
-			(SELECT id, username FROM audit_log WHERE user_id = u.id AND decision = 'allow' ORDER BY id DESC LIMIT 1)
-			UNION ALL (SELECT id, username FROM audit_log WHERE user_id = u.id AND decision = 'deny' ORDER BY id DESC LIMIT 1)
+			(SELECT id, username FROM audit_log WHERE user_id = ANY (ARRAY[u.id]) AND decision = 'allow' ORDER BY `+ofUser.order("DESC")+` LIMIT 1)
+			UNION ALL (SELECT id, username FROM audit_log WHERE user_id = ANY (ARRAY[u.id]) AND decision = 'deny' ORDER BY `+ofUser.order("DESC")+` LIMIT 1)
 		) AS e ORDER BY id DESC LIMIT 1), '') FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, i) ORDER BY i`, d.hot, users)
 	if err != nil {
 		return fmt.Errorf("name users: %w", err)

@@ -60,19 +60,53 @@ func (k rankKind) blocks(user, action string) string {
 	return fmt.Sprintf("kind = %d AND user_id = %s AND action = %s", k, user, action)
 }
 
-// entries is the condition for the entries of a key in audit_log.
-func (k rankKind) entries(user, action string) string {
+// entries is the condition for the entries of a key in audit_log, from lo to hi. It belongs
+// into a query that has them in order: where PostgreSQL knows few users or actions it may else
+// walk by the ids, past the entries of others.
+//
+// Only one index has them in that order, since what = ANY selects counts as several values.
+// That of a user's entries has its nulls elsewhere than that of a user's with an action.
+func (k rankKind) entries(user, action, lo, hi string) string {
 	var terms []string
-	if k&ofUser != 0 {
-		terms = append(terms, "user_id = "+user)
-	}
-	if k&ofNobody != 0 {
+	switch {
+	case k&ofUser != 0:
+		terms = append(terms, "user_id = ANY (ARRAY["+user+"])")
+	case k&ofNobody != 0:
 		terms = append(terms, "user_id IS NULL")
 	}
-	if k&ofAction != 0 {
+	switch {
+	case k == ofAction:
+		terms = append(terms, "action = ANY (ARRAY["+action+"])")
+	case k&ofAction != 0:
 		terms = append(terms, "action = "+action)
 	}
-	return strings.Join(append(terms, ""), " AND ")
+	return strings.Join(append(terms, "id >= "+lo, "id <= "+hi), " AND ")
+}
+
+// columns are those that order names.
+func (k rankKind) columns() string {
+	switch {
+	case k == ofLog:
+		return "id"
+	case k == ofAction:
+		return "action, id"
+	}
+	return "user_id, id"
+}
+
+// order is that of the entries of a key, by their ids: ASC or DESC.
+func (k rankKind) order(direction string) string {
+	switch {
+	case k == ofLog:
+		return "id " + direction
+	case k == ofAction:
+		return "action " + direction + ", id " + direction
+	case k&ofAction != 0:
+		return "user_id " + direction + ", id " + direction
+	case direction == "ASC":
+		return "user_id ASC NULLS FIRST, id ASC"
+	}
+	return "user_id DESC NULLS LAST, id DESC"
 }
 
 // logBlocks is the condition for the whole log's blocks: every blockSize-th id.

@@ -182,7 +182,8 @@ func (l lookup) sql(in [][]string, brief bool) string {
 	if l.page == l.above { // there are no blocks in the range: what is counted is where the page is
 		above = "(SELECT count(*) FROM ids)"
 	}
-	return strings.NewReplacer("$above", above, "$below", count(in[0], "$3", "$4"), "$ids", ids, "$entries", entries).Replace(`
+	return strings.NewReplacer("$above", above, "$below", count(in[0], "$3", "$4"), "$ids", ids, "$entries", entries,
+		"$order", l.key.kind.order("DESC")).Replace(`
 WITH types AS ( -- of what is given and may not be used
 	SELECT $1::uuid, $2::text, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::bigint, $8::bigint, $12::timestamptz, $13::timestamptz
 ), ids AS (
@@ -191,7 +192,7 @@ WITH types AS ( -- of what is given and may not be used
 	SELECT $above AS n
 ), page AS MATERIALIZED (
 	SELECT id, part FROM ids
-	ORDER BY id DESC OFFSET greatest($9::bigint - CASE WHEN $10::boolean THEN (SELECT n FROM above) ELSE 0 END, 0) LIMIT $11
+	ORDER BY $order OFFSET greatest($9::bigint - CASE WHEN $10::boolean THEN (SELECT n FROM above) ELSE 0 END, 0) LIMIT $11
 )
 SELECT $below + n, n, e.* FROM above LEFT JOIN ($entries) AS e ON true ORDER BY e.id DESC`)
 }
@@ -224,8 +225,8 @@ func (s shape) count() string {
 func (s shape) counts(table, user, action, lo, hi string) string {
 	var out []string
 	for _, d := range s.decisions() {
-		out = append(out, fmt.Sprintf("(SELECT count(*) FROM %s WHERE %sdecision = '%s' AND id >= %s AND id <= %s)",
-			table, s.kind.entries(user, action), d, lo, hi))
+		out = append(out, fmt.Sprintf("(SELECT count(*) FROM (SELECT FROM %s WHERE decision = '%s' AND %s ORDER BY %s) AS e)",
+			table, d, s.kind.entries(user, action, lo, hi), s.kind.order("ASC")))
 	}
 	return strings.Join(out, " + ")
 }
@@ -235,8 +236,8 @@ func (s shape) counts(table, user, action, lo, hi string) string {
 func (s shape) ids(table string, part int, order, user, action, lo, hi string) string {
 	var out []string
 	for _, d := range s.decisions() {
-		out = append(out, fmt.Sprintf("(SELECT id, %d AS part FROM %s WHERE %sdecision = '%s' AND id >= %s AND id <= %s ORDER BY id %s)",
-			part, table, s.kind.entries(user, action), d, lo, hi, order))
+		out = append(out, fmt.Sprintf("(SELECT %s, %d AS part FROM %s WHERE decision = '%s' AND %s ORDER BY %s)",
+			s.kind.columns(), part, table, d, s.kind.entries(user, action, lo, hi), s.kind.order(order)))
 	}
 	return strings.Join(out, " UNION ALL ")
 }
@@ -246,7 +247,7 @@ func (s shape) ids(table string, part int, order, user, action, lo, hi string) s
 // looked for in its own table alone; in the log, in the partitions of the times between from and to.
 func (s shape) pageSQL(tables []string, order, lo, hi, from, to string, brief bool) (ids, entries string) {
 	if len(tables) == 0 {
-		return "SELECT 0::bigint AS id, 0 AS part WHERE false", "SELECT " + columnsOf(brief) + " FROM audit_log WHERE false"
+		return "SELECT *, 0 AS part FROM audit_log WHERE false", "SELECT " + columnsOf(brief) + " FROM audit_log WHERE false"
 	}
 	var found, read []string
 	for part, table := range tables {

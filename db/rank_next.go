@@ -236,7 +236,7 @@ func (o ordered) idsSQL(tables []string) string {
 	for _, table := range tables {
 		ids = append(ids, o.ids(table, 0, o.order(), "k.user_id", "k.action", "k.lo", "k.hi"))
 	}
-	return "SELECT array(SELECT id FROM (" + strings.Join(ids, " UNION ALL ") + ") AS e ORDER BY id " + o.order() + ` LIMIT $5::int)
+	return "SELECT array(SELECT id FROM (" + strings.Join(ids, " UNION ALL ") + ") AS e ORDER BY " + o.kind.order(o.order()) + ` LIMIT $5::int)
 FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY AS k (user_id, action, lo, hi, i) ORDER BY k.i`
 }
 
@@ -244,11 +244,11 @@ FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[]) WITH ORDINALITY 
 // the action, the first and the last id, the limit, and between which times the entries are.
 func (o ordered) entriesSQL(tables []string, brief bool) string {
 	ids, entries := o.pageSQL(tables, o.order(), "$3", "$4", "$6", "$7", brief)
-	return strings.NewReplacer("$ids", ids, "$order", o.order(), "$entries", entries).Replace(`
+	return strings.NewReplacer("$ids", ids, "$order", o.kind.order(o.order()), "$entries", entries).Replace(`
 WITH types AS ( -- of what is given and may not be used
 	SELECT $1::uuid, $2::text, $3::bigint, $4::bigint, $6::timestamptz, $7::timestamptz
 ), page AS MATERIALIZED (
-	SELECT id, part FROM ($ids) AS e ORDER BY id $order LIMIT $5
+	SELECT id, part FROM ($ids) AS e ORDER BY $order LIMIT $5
 )
 SELECT * FROM ($entries) AS e ORDER BY id DESC`)
 }
