@@ -47,7 +47,7 @@ func newPooled(t *testing.T, direct bool) *pooled {
 	t.Helper()
 	url := pgtest.URL(t)
 	p := &pooled{bouncer: pgtest.NewBouncer(t, poolSize), owner: pgtest.Conn(t, url, "halite")}
-	p.app = p.bouncer.Login(t, url, "statement_timeout = '20s'", "idle_in_transaction_session_timeout = '60s'")
+	p.app = p.bouncer.Login(t, url, "statement_timeout = '20s'", "idle_in_transaction_session_timeout = '60s'", "enable_sort = off", "enable_incremental_sort = off")
 	if _, err := p.owner.Exec(t.Context(), "DROP SCHEMA public CASCADE; CREATE SCHEMA public"); err != nil {
 		t.Fatal(err)
 	}

@@ -14,10 +14,13 @@ import (
 )
 
 // sessionSetup is what each connection is told at first. The keepalives let go of the head's
-// lock soon if this machine vanishes while it holds it.
+// lock soon if this machine vanishes while it holds it. What is not sorted unless it must be
+// is read from the index that has it in order, whatever PostgreSQL knows of the values in
+// the log: see rankKind.entries.
 const sessionSetup = "SET synchronous_commit = on; SET search_path = public; SET idle_in_transaction_session_timeout = '60s'; " +
 	"SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; " +
-	"SET client_encoding = 'UTF8'; SET standard_conforming_strings = on"
+	"SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; " +
+	"SET enable_sort = off; SET enable_incremental_sort = off"
 
 // servingSetup is sessionSetup for those that serve. role, if any, is taken.
 //
@@ -26,12 +29,11 @@ const sessionSetup = "SET synchronous_commit = on; SET search_path = public; SET
 // Compiling one (JIT) takes longer than any: tables of one row without statistics are taken
 // for large, and what is asked beside them for expensive.
 //
-// What is not sorted unless it must be is read from the index that has it in order, whatever
-// PostgreSQL knows of the values in the log (see rankKind.entries). Nor does a table that was
-// nearly empty when a statement was planned stay so.
+// A table that was nearly empty when a statement was planned does not stay so, so that none is
+// read from end to end.
 func servingSetup(role string) string {
-	setup := sessionSetup + "; SET statement_timeout = '20s'; SET plan_cache_mode = force_generic_plan; SET jit = off; " +
-		"SET enable_sort = off; SET enable_incremental_sort = off; SET enable_seqscan = off" // migrations may take their time
+	setup := sessionSetup + "; SET statement_timeout = '20s'; " + // migrations may take their time
+		"SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off"
 	if role != "" {
 		setup += "; SET ROLE " + pgx.Identifier{role}.Sanitize()
 	}

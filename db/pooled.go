@@ -8,15 +8,16 @@ import (
 
 // checkPooled looks at what a connection through the pooler is like. Nothing can be set on
 // it for longer than a transaction, so the login, the database or the pooler has to bring
-// it along. What the laws of the log stand on is refused if it is missing; of what only
-// limits damage the server's log tells.
+// it along. What the laws of the log stand on is refused if it is missing; of what limits
+// damage, and of what lists of users or actions are fast by, the server's log tells.
 func (d *DB) checkPooled(ctx context.Context) error {
 	var commit, conforming, encoding string
-	var found, statements, idle bool
+	var found, statements, idle, sort bool
 	err := d.pool.QueryRow(ctx, `SELECT current_setting('synchronous_commit'), current_setting('standard_conforming_strings'),
 		current_setting('client_encoding'), coalesce(to_regclass('audit_log') = to_regclass('public.audit_log'), false),
-		current_setting('statement_timeout') <> '0', current_setting('idle_in_transaction_session_timeout') <> '0'`).
-		Scan(&commit, &conforming, &encoding, &found, &statements, &idle)
+		current_setting('statement_timeout') <> '0', current_setting('idle_in_transaction_session_timeout') <> '0',
+		current_setting('enable_sort')::boolean OR current_setting('enable_incremental_sort')::boolean`).
+		Scan(&commit, &conforming, &encoding, &found, &statements, &idle, &sort)
 	switch {
 	case err != nil:
 		return fmt.Errorf("connect through the pooler: %w", err)
@@ -32,6 +33,9 @@ func (d *DB) checkPooled(ctx context.Context) error {
 	}
 	if !idle {
 		d.logger.Warn("idle_in_transaction_session_timeout is not set for the login that serves; a pooler cannot be told, so use ALTER ROLE")
+	}
+	if sort {
+		d.logger.Warn("enable_sort and enable_incremental_sort are not off for the login that serves: lists of users or actions may be slow; a pooler cannot be told, so use ALTER ROLE")
 	}
 	return nil
 }

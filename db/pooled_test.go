@@ -63,7 +63,7 @@ func TestPooledHead(t *testing.T) {
 // refused with the setting's name, or the log warns.
 func TestPooledLogin(t *testing.T) {
 	t.Parallel()
-	limits := []string{"statement_timeout = '20s'", "idle_in_transaction_session_timeout = '60s'"}
+	limits := []string{"statement_timeout = '20s'", "idle_in_transaction_session_timeout = '60s'", "enable_sort = off", "enable_incremental_sort = off"}
 	for name, tt := range map[string]struct {
 		settings        []string
 		refused, warned string
@@ -74,6 +74,7 @@ func TestPooledLogin(t *testing.T) {
 		"old strings":     {settings: []string{"standard_conforming_strings = off"}, refused: "standard_conforming_strings"},
 		"no limits":       {warned: "statement_timeout"},
 		"no idle limit":   {settings: limits[:1], warned: "idle_in_transaction_session_timeout"},
+		"sorted":          {settings: limits[:3], warned: "enable_incremental_sort"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

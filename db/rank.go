@@ -85,10 +85,10 @@ func (k rankKind) entries(user, action, lo, hi string) string {
 
 // columns are those that order names.
 func (k rankKind) columns() string {
-	switch {
-	case k == ofLog:
+	switch k {
+	case ofLog:
 		return "id"
-	case k == ofAction:
+	case ofAction:
 		return "action, id"
 	}
 	return "user_id, id"

@@ -137,8 +137,9 @@ func (b *rankBuilder) read(ctx context.Context, after, n int64, since time.Time)
 	return entries, err
 }
 
-// recall counts, up to where the index ends, what is not known yet: from each key's last
-// block on, which is less than a block of entries.
+// recall counts, up to where the index ended, what is not known yet: from each key's last
+// block on, which is less than a block of entries. The index may have gone on since; what is counted
+// has to be right all the same, for it may have been emptied, and end there again, before it is written.
 func (b *rankBuilder) recall(ctx context.Context, entries []ranked, end int64) error {
 	missing := map[rankKind][]rankKey{}
 	for _, e := range entries {
@@ -177,7 +178,7 @@ func recallSQL(kind rankKind) string {
 	}
 	return `SELECT coalesce(r.allowed, 0) + ` + since(audit.Allow) + `, coalesce(r.denied, 0) + ` + since(audit.Deny) + `
 		FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS k (user_id, action, i) LEFT JOIN LATERAL (
-			SELECT id, allowed, denied FROM audit_rank WHERE ` + kind.blocks("k.user_id", "k.action") + ` ORDER BY id DESC LIMIT 1
+			SELECT id, allowed, denied FROM audit_rank WHERE ` + kind.blocks("k.user_id", "k.action") + ` AND id <= $3 ORDER BY id DESC LIMIT 1
 		) AS r ON true ORDER BY k.i`
 }
 

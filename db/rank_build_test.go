@@ -17,11 +17,10 @@ func TestRankTwoBuilders(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)
 	h.write(t, 600, 0)
-	const rows = "SELECT r::text FROM audit_rank AS r ORDER BY 1"
 	if err := db.NewRankBuilder(h.DB, 4, 12, nil).Rebuild(t.Context(), h.DB); err != nil {
 		t.Fatal(err)
 	}
-	want := texts(t, h.owner, rows)
+	want := texts(t, h.owner, rankRows)
 	exec(t, h.owner, "TRUNCATE audit_rank")
 	done := make(chan error)
 	for range 3 {
@@ -41,10 +40,13 @@ func TestRankTwoBuilders(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if diff := cmp.Diff(want, texts(t, h.owner, rows)); diff != "" {
+	if diff := cmp.Diff(want, texts(t, h.owner, rankRows)); diff != "" {
 		t.Error(diff)
 	}
 }
+
+// rankRows are the rows of the rank index.
+const rankRows = "SELECT r::text FROM audit_rank AS r ORDER BY 1"
 
 // TestRankCrash ends a builder at each of its statements, before it is done and after,
 // when only the answer is lost. What is there is true at once, and the next builder, or
@@ -53,11 +55,10 @@ func TestRankCrash(t *testing.T) {
 	t.Parallel()
 	h := newHistory(t)
 	h.write(t, 70, 0)
-	const rows = "SELECT r::text FROM audit_rank AS r ORDER BY 1"
 	if err := db.NewRankBuilder(h.DB, 4, 32, nil).Rebuild(t.Context(), h.DB); err != nil {
 		t.Fatal(err)
 	}
-	want := texts(t, h.owner, rows)
+	want := texts(t, h.owner, rankRows)
 	for _, answered := range []bool{false, true} {
 		for _, another := range []bool{false, true} {
 			for at := 1; ; at++ {
@@ -83,7 +84,7 @@ func TestRankCrash(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if diff := cmp.Diff(want, texts(t, h.owner, rows)); diff != "" {
+				if diff := cmp.Diff(want, texts(t, h.owner, rankRows)); diff != "" {
 					t.Fatalf("after a fault at statement %d:\n%s", at, diff)
 				}
 			}
@@ -132,6 +133,62 @@ func (f *faulty) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row 
 type failedRow struct{}
 
 func (failedRow) Scan(...any) error { return errFault }
+
+// TestSlowBuilder: a builder takes its counts while the index has gone on without it, and
+// writes when it has been emptied and built anew up to where its batch begins.
+func TestSlowBuilder(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	h.write(t, 64, -1)
+	step := func(b db.RankBuilder) {
+		t.Helper()
+		if covered, err := b.Step(t.Context()); err != nil || covered != 32 {
+			t.Fatalf("%d covered, %v", covered, err)
+		}
+	}
+	builder := func() db.RankBuilder { return db.NewRankBuilder(h.DB, 4, 32, nil) }
+	quick := builder()
+	step(quick)
+	s := &slow{}
+	queries := 0
+	s.query = func() {
+		if queries++; queries == 2 { // the first reads the batch
+			step(quick)
+		}
+	}
+	s.exec = func() {
+		exec(t, h.owner, "TRUNCATE audit_rank")
+		step(builder())
+	}
+	step(db.NewRankBuilder(h.DB, 4, 32, func(q db.Querier) db.Querier { s.Querier = q; return s }))
+	if queries < 2 {
+		t.Error("it took no counts")
+	}
+	got := texts(t, h.owner, rankRows)
+	exec(t, h.owner, "TRUNCATE audit_rank")
+	one := builder()
+	step(one)
+	step(one)
+	if diff := cmp.Diff(texts(t, h.owner, rankRows), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// slow lets something happen before each statement.
+type slow struct {
+	db.Querier
+	query, exec func()
+}
+
+func (s *slow) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	s.query()
+	return s.Querier.Query(ctx, sql, args...)
+}
+
+func (s *slow) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	s.exec()
+	return s.Querier.Exec(ctx, sql, args...)
+}
 
 // TestKeepRank: of two servers one builds, and when it ends the other goes on.
 func TestKeepRank(t *testing.T) {
