@@ -85,28 +85,22 @@ func (k rankKind) entries(user, action, lo, hi string) string {
 
 // columns are those that order names.
 func (k rankKind) columns() string {
-	switch k {
-	case ofLog:
-		return "id"
-	case ofAction:
+	if k&(ofUser|ofNobody) != 0 {
+		return "user_id, id"
+	}
+	if k&ofAction != 0 {
 		return "action, id"
 	}
-	return "user_id, id"
+	return "id"
 }
 
 // order is that of the entries of a key, by their ids: ASC or DESC.
 func (k rankKind) order(direction string) string {
-	switch {
-	case k == ofLog:
-		return "id " + direction
-	case k == ofAction:
-		return "action " + direction + ", id " + direction
-	case k&ofAction != 0:
-		return "user_id " + direction + ", id " + direction
-	case direction == "ASC":
-		return "user_id ASC NULLS FIRST, id ASC"
+	nulls := ""
+	if k == ofUser || k == ofNobody {
+		nulls = map[string]string{"ASC": " NULLS FIRST", "DESC": " NULLS LAST"}[direction]
 	}
-	return "user_id DESC NULLS LAST, id DESC"
+	return strings.ReplaceAll(k.columns(), ",", " "+direction+nulls+",") + " " + direction
 }
 
 // logBlocks is the condition for the whole log's blocks: every blockSize-th id.
