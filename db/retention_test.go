@@ -254,14 +254,13 @@ func TestReadWhileDropping(t *testing.T) {
 			}
 		})
 	}
-	for w := range 2 {
-		ours, theirs := rand.New(rand.NewPCG(uint64(w), 3)), rand.New(rand.NewPCG(uint64(w), 5))
-		background(func() error { _, err := recorder.Record(randomEntry(ours)); return err })
-		background(func() error {
-			_, err := h.Change(t.Context(), func(context.Context) error { return nil }, func(error) audit.Entry { return randomEntry(theirs) })
-			return err
-		})
-	}
+	// More of them keep two cores so busy that nobody has the log for himself.
+	ours, theirs := rand.New(rand.NewPCG(1, 3)), rand.New(rand.NewPCG(1, 5))
+	background(func() error { _, err := recorder.Record(randomEntry(ours)); return err })
+	background(func() error {
+		_, err := h.Change(t.Context(), func(context.Context) error { return nil }, func(error) audit.Entry { return randomEntry(theirs) })
+		return err
+	})
 	background(func() error { _, err := b.Step(context.Background()); return err })
 	other := pgtest.OpenURL(t, h.owner.Config().ConnString()) // another server
 	dropped := make(chan struct{})
@@ -278,7 +277,7 @@ func TestReadWhileDropping(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var answers []answer
-	for r := range 3 {
+	for r := range 2 {
 		rnd := rand.New(rand.NewPCG(uint64(r), 4))
 		background(func() error {
 			q := randomQuery(rnd, past)
