@@ -70,13 +70,13 @@ func (k rankKind) entries(user, action, lo, hi string) string {
 	var terms []string
 	switch {
 	case k&ofUser != 0:
-		terms = append(terms, "user_id = ANY (ARRAY["+user+"])")
+		terms = append(terms, "user_id = ANY (ARRAY["+user+"::uuid])")
 	case k&ofNobody != 0:
 		terms = append(terms, "user_id IS NULL")
 	}
 	switch {
 	case k == ofAction:
-		terms = append(terms, "action = ANY (ARRAY["+action+"])")
+		terms = append(terms, "action = ANY (ARRAY["+action+"::text])")
 	case k&ofAction != 0:
 		terms = append(terms, "action = "+action)
 	}

@@ -73,7 +73,7 @@ func TestPlansOfFewValues(t *testing.T) {
 	db.SetBounds(d, 1_000_000, 500, block)
 	builder := db.NewRankBuilder(d, block, 64*block, nil)
 	named := func(name string) *string { return &name }
-	users := map[string]*uuid.UUID{"any": nil, "frequent": {1}, "rare": {2}, "none": {3}}
+	users := map[string]*uuid.UUID{"any": nil, "frequent": {1}, "rare": {2}, "none": {3}, "nobody": nil}
 	actions := map[string]*string{"any": nil, "frequent": named("job.test.ping"), "rare": named("auth.login"), "none": named("key.delete")}
 	allow, deny := audit.Allow, audit.Deny
 	decisions := map[string]*audit.Decision{"any": nil, "allow": &allow, "deny": &deny}
@@ -87,6 +87,7 @@ func TestPlansOfFewValues(t *testing.T) {
 			}
 			if last == 0 {
 				batch[0] = &audit.Entry{UserID: uuid.NullUUID{UUID: *users["rare"], Valid: true}, Action: *actions["rare"], Decision: deny}
+				batch[1] = &audit.Entry{Action: *actions["frequent"], Decision: allow}
 			}
 			if err := d.Append(t.Context(), batch); err != nil {
 				t.Fatal(err)
@@ -106,6 +107,9 @@ func TestPlansOfFewValues(t *testing.T) {
 			for user, u := range users {
 				for action, a := range actions {
 					f := audit.Filter{UserID: u, Action: a, Decision: dec}
+					if user == "nobody" {
+						f.UserIDIn = []*uuid.UUID{nil}
+					}
 					if f.Empty() {
 						continue
 					}
@@ -124,7 +128,7 @@ func TestPlansOfFewValues(t *testing.T) {
 					read("newest", sql, args, err, limit)
 					sql, args, err = d.Next(t.Context(), f, 1, last, limit, true)
 					read("oldest", sql, args, err, limit)
-					if u != nil || a != nil {
+					if u != nil || a != nil || f.UserIDIn != nil {
 						key := []any{[]uuid.UUID{{}}, []string{""}, []int64{1}, []int64{last}, 1, last}
 						if u != nil {
 							key[0] = []uuid.UUID{*u}
