@@ -122,6 +122,9 @@ func TallySQL(f audit.Filter) string {
 	return tallySQL[shapeOf(s.keys[0].kind, s.decision)]
 }
 
+// NameSQL is the statement that finds the newest names of users.
+var NameSQL = nameSQL
+
 // DistinctSQL are the statements that find the users and the actions of the log.
 func DistinctSQL() (users, actions string) { return distinctUsers, distinctActions }
 

@@ -159,16 +159,22 @@ func facetOf(value string) asked {
 	return asking(value+", count(*) FILTER (WHERE decision = 'allow'), count(*) FILTER (WHERE decision = 'deny')", "GROUP BY 1, 2")
 }
 
+// nameSQL finds the names that users had in their newest entries.
+var nameSQL = "SELECT coalesce((SELECT username FROM (" + newestName(audit.Allow) + " UNION ALL " + newestName(audit.Deny) +
+	") AS e ORDER BY id DESC LIMIT 1), '') FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, i) ORDER BY i"
+
+// newestName is a query in the order that one index alone has: see rankKind.entries.
+func newestName(d audit.Decision) string {
+	return "(SELECT id, username FROM audit_log WHERE user_id = ANY (ARRAY[u.id]) AND decision = '" + string(d) + "' ORDER BY " + ofUser.order("DESC") + " LIMIT 1)"
+}
+
 // nameUsers puts the users' names into values: those of their newest entries.
 func (d *DB) nameUsers(ctx context.Context, values []audit.FacetValue) error {
 	users := make([]uuid.NullUUID, len(values))
 	for i, v := range values {
 		users[i] = v.User
 	}
-	rows, err := d.pool.Query(ctx, `SELECT coalesce((SELECT username FROM (
-			(SELECT id, username FROM audit_log WHERE user_id = ANY (ARRAY[u.id]) AND decision = 'allow' ORDER BY `+ofUser.order("DESC")+` LIMIT 1)
-			UNION ALL (SELECT id, username FROM audit_log WHERE user_id = ANY (ARRAY[u.id]) AND decision = 'deny' ORDER BY `+ofUser.order("DESC")+` LIMIT 1)
-		) AS e ORDER BY id DESC LIMIT 1), '') FROM unnest($1::uuid[]) WITH ORDINALITY AS u (id, i) ORDER BY i`, d.hot, users)
+	rows, err := d.pool.Query(ctx, nameSQL, d.hot, users)
 	if err != nil {
 		return fmt.Errorf("name users: %w", err)
 	}

@@ -103,6 +103,11 @@ func TestPlansOfFewValues(t *testing.T) {
 	}
 	check := func(when string) {
 		t.Helper()
+		var names struct{ Plan plan }
+		unwrap(t, texts(t, c, explained+db.NameSQL, []uuid.UUID{*users["frequent"], *users["rare"], *users["none"]}), &names)
+		if n := names.Plan.read(); n > 2*3 {
+			t.Errorf("%s, names: %d entries read of three users", when, n)
+		}
 		for decision, dec := range decisions {
 			for user, u := range users {
 				for action, a := range actions {
