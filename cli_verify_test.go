@@ -100,7 +100,7 @@ func TestVerifyNamesWhatASuperuserDid(t *testing.T) {
 		},
 		"the head was rewound":      {"UPDATE audit_head SET last_id = 500", "entry 501: ", "entry 501: "},
 		"a partition was dropped":   {"DROP TABLE $p", "entry 1: it is missing in the log, and no entry tells that the retention dropped it", "entry 1: "},
-		"the hashes were changed":   {"UPDATE tree_tile SET hashes = overlay(hashes PLACING '\\x00'::bytea FROM 40) WHERE level = 0 AND n = 1", "the hashes that the log keeps do not lead to the root that it signed", "entry 257: "},
+		"the hashes were changed":   {"UPDATE tree_tile SET hashes = set_byte(hashes, 39, get_byte(hashes, 39) # 1) WHERE level = 0 AND n = 1", "the hashes that the log keeps do not lead to the root that it signed", "entry 257: "},
 		"changed, and its hash too": {"UPDATE audit_log SET username = 'mallory' WHERE id = 300; UPDATE tree_tile SET hashes = overlay(hashes PLACING sha256('x') FROM 1 + 43 * 32) WHERE level = 0 AND n = 1", "the hashes that the log keeps do not lead to the root that it signed", "entry 257: "},
 		"the table was replaced": {
 			`ALTER TABLE audit_log RENAME TO old; CREATE TABLE audit_log (LIKE old INCLUDING DEFAULTS); CREATE INDEX ON audit_log (id); GRANT SELECT, INSERT ON audit_log TO halite_app;

@@ -44,15 +44,15 @@ func TestNotices(t *testing.T) {
 		"partition dropped":        {"DROP TABLE $p", "", "missing 1"},
 		"partition detached":       {"ALTER TABLE audit_log DETACH PARTITION $p", "", unwritable},
 		"table replaced":           {"ALTER TABLE audit_log RENAME TO old; CREATE TABLE audit_log (LIKE old); GRANT SELECT, INSERT ON audit_log TO halite_app; INSERT INTO audit_log SELECT * FROM old WHERE id <> 900", "", "missing 900"},
-		"leaf tile changed":        {"UPDATE tree_tile SET hashes = overlay(hashes PLACING '\\x00'::bytea FROM 40) WHERE level = 0 AND n = 2", "", "tile 513"},
+		"leaf tile changed":        {"UPDATE tree_tile SET hashes = set_byte(hashes, 39, get_byte(hashes, 39) # 1) WHERE level = 0 AND n = 2", "", "tile 513"},
 		"leaf tile deleted":        {"DELETE FROM tree_tile WHERE level = 0 AND n = 1", "", "tile 257"},
-		"edge changed":             {"UPDATE tree_tile SET hashes = overlay(hashes PLACING '\\x00'::bytea FROM 40) WHERE level = 0 AND n = 4", itself, "root 1200"},
-		"upper tile changed":       {"UPDATE tree_tile SET hashes = overlay(hashes PLACING '\\x00'::bytea FROM 2) WHERE level = 1", "", "root 1200"},
+		"edge changed":             {"UPDATE tree_tile SET hashes = set_byte(hashes, 39, get_byte(hashes, 39) # 1) WHERE level = 0 AND n = 4", itself, "root 1200"},
+		"upper tile changed":       {"UPDATE tree_tile SET hashes = set_byte(hashes, 1, get_byte(hashes, 1) # 1) WHERE level = 1", "", "root 1200"},
 		"tree emptied":             {"DELETE FROM tree_tile; UPDATE tree_head SET size = 0, root = sha256('')", itself, "tree_head 1"},
 		"tree head rewound": {"UPDATE tree_head SET size = 1100, root = (SELECT root FROM checkpoint WHERE size = 1100); UPDATE audit_head SET last_id = 1100; " +
 			"DELETE FROM audit_log WHERE id > 1100; DELETE FROM checkpoint WHERE size > 1100; UPDATE tree_tile SET hashes = substring(hashes FROM 1 FOR 76 * 32) WHERE level = 0 AND n = 4", "", "checkpoint 1200"},
 		"checkpoint deleted": {"CREATE TABLE kept AS SELECT * FROM checkpoint WHERE size = 1200; DELETE FROM checkpoint WHERE size = 1200", "INSERT INTO checkpoint SELECT * FROM kept", "checkpoint 1200"},
-		"checkpoint changed": {"UPDATE checkpoint SET note = overlay(note PLACING 'x' FROM length(note) - 10) WHERE size = 1200", "", "checkpoint 1200"},
+		"checkpoint changed": {"UPDATE checkpoint SET note = set_byte(note, length(note) - 11, CASE get_byte(note, length(note) - 11) WHEN 120 THEN 121 ELSE 120 END) WHERE size = 1200", "", "checkpoint 1200"},
 		"its root changed":   {"UPDATE checkpoint SET root = sha256('') WHERE size = 1200", "", "checkpoint 1200"},
 	}
 	for column, value := range columns {
@@ -191,8 +191,8 @@ func TestNoticesAtStart(t *testing.T) {
 	for name, tt := range map[string]struct{ harm, want string }{
 		"row":        {"UPDATE audit_log SET decision = 'deny' WHERE id = 590", "changed 590"},
 		"head":       {"UPDATE audit_head SET last_id = 590", "log_head 591"},
-		"tile":       {"UPDATE tree_tile SET hashes = overlay(hashes PLACING '\\x00'::bytea FROM 40) WHERE level = 0 AND n = 2", "root 600"},
-		"checkpoint": {"UPDATE checkpoint SET note = overlay(note PLACING 'x' FROM length(note) - 10)", "checkpoint 600"},
+		"tile":       {"UPDATE tree_tile SET hashes = set_byte(hashes, 39, get_byte(hashes, 39) # 1) WHERE level = 0 AND n = 2", "root 600"},
+		"checkpoint": {"UPDATE checkpoint SET note = set_byte(note, length(note) - 11, CASE get_byte(note, length(note) - 11) WHEN 120 THEN 121 ELSE 120 END)", "checkpoint 600"},
 		"tree":       {"UPDATE tree_head SET size = 512, root = (SELECT root FROM checkpoint WHERE size = 512)", "checkpoint 513"},
 	} {
 		t.Run(name, func(t *testing.T) {
