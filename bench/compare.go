@@ -85,7 +85,9 @@ func (b *bench) describe(ctx context.Context) error {
 	}
 	to, err := time.Parse(time.RFC3339Nano, newest.Entries[0].At)
 	b.report.Rows = *newest.Total
-	b.cases = pageCases(b.report.Rows, from, to)
+	b.cases = slices.DeleteFunc(pageCases(b.report.Rows, from, to), func(c pageCase) bool {
+		return b.plan.cases != nil && !b.plan.cases.MatchString(c.name())
+	})
 	return err
 }
 

@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -22,11 +24,12 @@ type plan struct {
 	seed      uint64
 	months    int
 	rounds    int
-	slot      time.Duration // how long a server is asked in a round
-	binary    string        // halite
-	peers     string        // folder of the peers' servers; empty: without them
-	processes int           // of each peer
-	data      string        // folder of the database; empty: a temporary one
+	slot      time.Duration  // how long a server is asked in a round
+	binary    string         // halite
+	peers     string         // folder of the peers' servers; empty: without them
+	processes int            // of each peer
+	data      string         // folder of the database; empty: a temporary one
+	cases     *regexp.Regexp // names of the pages to measure, and nothing besides; nil: everything
 }
 
 func main() {
@@ -50,6 +53,7 @@ func run(ctx context.Context) error {
 	flag.StringVar(&p.peers, "peers", "bench/peers", "folder of the peers' servers; empty: without them")
 	flag.IntVar(&p.processes, "processes", 1, "processes of each peer: Node.js computes with one core in each")
 	flag.StringVar(&p.data, "data", "", "folder of the database, kept and used again; empty: a temporary one")
+	only := flag.String("cases", "", "measure nothing but the pages whose names match this regular expression")
 	results := flag.String("results", "bench/results", "folder of what was measured")
 	from := flag.String("from", "", "print and publish this file of an earlier run, and measure nothing")
 	publish := flag.Bool("publish", false, "write docs/benchmark/*.svg and the tables of docs/performance.md; refused if the machine was busy")
@@ -59,6 +63,11 @@ func run(ctx context.Context) error {
 	}
 	var r *report
 	var err error
+	if *only != "" {
+		if p.cases, err = regexp.Compile(*only); err != nil || *publish {
+			return errors.Join(err, errors.New("-cases takes a regular expression, and is not for the documentation"))
+		}
+	}
 	if *from != "" {
 		r, err = readReport(*from)
 	} else if r, err = measure(ctx, p); r != nil && len(r.Groups) > 0 { // what was measured before a failure too
@@ -86,16 +95,15 @@ func measure(ctx context.Context, p plan) (_ *report, err error) {
 		say("the machine is busy (load %.2f): good for trying, not for figures", r.Machine.Load)
 	}
 	b := &bench{plan: p, stack: s, report: r}
-	for _, step := range []struct {
+	type step struct {
 		name string
 		do   func(context.Context) error
-	}{
-		{"start-up", b.startUp},
-		{"answers compared", b.compare},
-		{"pages", b.pages},
-		{"reads recorded", b.recorded},
-		{"decisions", b.decisions},
-	} {
+	}
+	steps := []step{{"answers compared", b.compare}, {"pages", b.pages}}
+	if p.cases == nil {
+		steps = slices.Concat([]step{{"start-up", b.startUp}}, steps, []step{{"reads recorded", b.recorded}, {"decisions", b.decisions}})
+	}
+	for _, step := range steps {
 		began := time.Now()
 		if err := step.do(ctx); err != nil {
 			return r, fmt.Errorf("%s: %w", step.name, err)
