@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,14 +68,10 @@ func parseBench(text string) (r round, err error) {
 	return round{Requests: int(v[2]), Seconds: v[2] / v[0], P50: v[1], P99: v[1]}, nil
 }
 
-// planning is what halite tells the planner on the connections that serve, without which
-// the same SQL is not the same work.
-const planning = "-c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off -c enable_sort=off -c enable_incremental_sort=off"
-
 // runBench runs a script with so many clients, for as many seconds as the slot has, one
 // at least.
 func (s *stack) runBench(ctx context.Context, path string, clients int) (round, error) {
-	u, err := s.superuser(planning)
+	u, err := s.superuser(s.planning)
 	if err != nil {
 		return round{}, err
 	}
@@ -93,8 +90,22 @@ func (s *stack) runBench(ctx context.Context, path string, clients int) (round, 
 }
 
 // capture returns the SQL that REST sends for a case, with its values: what a request that
-// is not the first of its kind makes PostgreSQL do.
+// is not the first of its kind makes PostgreSQL do. It keeps what the planner is told on
+// the connections that send it, without which the same SQL is not the same work.
 func (s *stack) capture(ctx context.Context, cases []pageCase) (map[string]string, error) {
+	path := filepath.Join(s.dir, "postgres/server.log")
+	read := func(from int64) (string, int64, error) {
+		time.Sleep(100 * time.Millisecond) // what PostgreSQL says is written down by another goroutine
+		f, err := os.ReadFile(path)
+		if err != nil || int64(len(f)) < from {
+			return "", 0, errors.Join(err, errors.New("the log of PostgreSQL is another"))
+		}
+		return string(f[from:]), int64(len(f)), nil
+	}
+	_, at, err := read(0)
+	if err != nil {
+		return nil, err
+	}
 	u, err := s.superuser("-c log_statement=all")
 	if err != nil {
 		return nil, err
@@ -107,32 +118,25 @@ func (s *stack) capture(ctx context.Context, cases []pageCase) (map[string]strin
 	if h.admin, err = signIn(ctx, h.addr, "admin"); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(s.dir, "postgres/server.log")
-	read := func(from int64) ([]statement, int64, error) {
-		time.Sleep(100 * time.Millisecond) // what PostgreSQL says is written down by another goroutine
-		f, err := os.ReadFile(path)
-		if err != nil || int64(len(f)) < from {
-			return nil, 0, errors.Join(err, errors.New("the log of PostgreSQL is another"))
-		}
-		return parseStatements(string(f[from:])), int64(len(f)), nil
-	}
-	info, err := os.Stat(path)
+	text, at, err := read(at)
 	if err != nil {
 		return nil, err
 	}
+	if s.planning = plannerOptions(text); s.planning == "" {
+		return nil, errors.New("halite told the planner nothing")
+	}
 	// What is said without a request is of the tasks behind it.
-	at := info.Size()
 	select {
 	case <-time.After(time.Second):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	idle, at, err := read(at)
+	text, at, err = read(at)
 	if err != nil {
 		return nil, err
 	}
 	background := map[string]bool{}
-	for _, st := range idle {
+	for _, st := range parseStatements(text) {
 		background[st.sql] = true
 	}
 	out := map[string]string{}
@@ -147,12 +151,11 @@ func (s *stack) capture(ctx context.Context, cases []pageCase) (map[string]strin
 		if _, err := once(ctx, t); err != nil {
 			return nil, err
 		}
-		var said []statement
-		if said, at, err = read(at); err != nil {
+		if text, at, err = read(at); err != nil {
 			return nil, err
 		}
 		var script strings.Builder
-		for _, st := range said {
+		for _, st := range parseStatements(text) {
 			if !background[st.sql] && !strings.HasPrefix(st.sql, "UPDATE ") { // a page writes nothing
 				script.WriteString(st.literal() + ";\n")
 			}
@@ -168,6 +171,17 @@ func (s *stack) capture(ctx context.Context, cases []pageCase) (map[string]strin
 	return out, nil
 }
 
+// plannerOptions are the planner's settings that a log of statements shows, as options of
+// a connection.
+func plannerOptions(text string) string {
+	var options []string
+	for _, m := range planner.FindAllStringSubmatch(text, -1) {
+		options = append(options, "-c "+m[1]+"="+m[2])
+	}
+	slices.Sort(options)
+	return strings.Join(slices.Compact(options), " ")
+}
+
 // statement is one that PostgreSQL has logged, with its parameters as it prints them.
 type statement struct {
 	sql    string
@@ -178,6 +192,7 @@ var (
 	logLine   = regexp.MustCompile(`^\d{4}-\d\d-\d\d [0-9:.]+ \S+ \[\d+\] (\w+): +(.*)$`)
 	executed  = regexp.MustCompile(`^execute [^:]+: (.*)$`)
 	parameter = regexp.MustCompile(`\$\d+ = (NULL|'(?:[^']|'')*')`)
+	planner   = regexp.MustCompile(`SET (enable_\w+|jit|plan_cache_mode) = (\w+)`)
 	place     = regexp.MustCompile(`\$\d+`)
 )
 

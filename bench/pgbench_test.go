@@ -27,6 +27,17 @@ tps = 8000.000000 (without initial connection time)
 	}
 }
 
+func TestPlannerOptions(t *testing.T) {
+	t.Parallel()
+	const line = "2026-11-25 19:00:00.001 GMT [12] LOG:  statement: SET search_path = public; SET enable_sort = off; SET jit = off; SET ROLE halite_app\n"
+	if got := plannerOptions(line + line); got != "-c enable_sort=off -c jit=off" {
+		t.Errorf("got %q", got)
+	}
+	if got := plannerOptions("SET statement_timeout = '20s'"); got != "" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestStatements reads PostgreSQL's log: statements over several lines, their parameters,
 // and nothing of what else is said.
 func TestStatements(t *testing.T) {

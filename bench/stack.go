@@ -24,6 +24,7 @@ type stack struct {
 	postgres  int               // pid
 	programs  map[string]string // pgbench and psql, where they lie
 	load      float64           // of the machine before anything was started
+	planning  string            // what the planner is told on connections that serve, as options of one
 
 	off, on *server // halite that does not record reads of the log, and one that does
 	peers   map[string]*server
